@@ -1,0 +1,269 @@
+"""What stands before a detector: batches of packets, lines or file changes, and who makes them.
+
+A *monitor* yields batches, a *log format* gives lines their columns, a *detector* turns batches into
+events. A packet or a line never becomes a Python object on its own; only what hits does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from mlids.errors import MLIDSError
+from mlids.events import Event, Plugin
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Times = NDArray[np.int64]
+    Words = NDArray[np.uint64]
+    Rows = NDArray[np.intp]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class PacketBatch:
+    """Packets as numpy columns, all of one length, sorted by time.
+
+    An address is two uint64: ``src_hi, src_lo`` (the 128 bits of IPv6; IPv4 is stored mapped, as
+    ``::ffff:a.b.c.d``, so both kinds are one and `packets.address` gives its usual text). Frames
+    without IP or ARP have zeros there. An ARP row holds sender and target address, and its operation
+    in `icmp_type`.
+    """
+
+    data: NDArray[np.uint8]  # the bytes that the offsets point into
+    now: int  # ns since 1970: no earlier packet will come; moves on even where the batch is empty
+    source: str  # capture file, or the interfaces
+    time: Times  # ns since 1970
+    frame: Times  # number of the frame in its capture, from 1
+    start: Times  # offset of the frame in data
+    captured: NDArray[np.uint32]  # bytes of the frame that are there
+    length: NDArray[np.uint32]  # bytes it had on the wire
+    ethertype: NDArray[np.uint16]  # after VLAN tags; 0x0800, 0x86DD, 0x0806 …
+    vlan: NDArray[np.uint16]  # outermost VLAN id, 0 without a tag
+    link: NDArray[np.uint8]  # bytes of the link header before the network header
+    src_hi: Words
+    src_lo: Words
+    dst_hi: Words
+    dst_lo: Words
+    protocol: NDArray[np.uint8]  # IP protocol after extension headers: 6 TCP, 17 UDP, 1/58 ICMP
+    ttl: NDArray[np.uint8]
+    fragment: NDArray[np.uint16]  # IP fragment offset in bytes; 1 is set where more fragments follow
+    sport: NDArray[np.uint16]
+    dport: NDArray[np.uint16]
+    flags: NDArray[np.uint8]  # TCP flags, CWR ECE URG ACK PSH RST SYN FIN from high to low bit
+    icmp_type: NDArray[np.uint8]
+    icmp_code: NDArray[np.uint8]
+    payload_start: Times  # offset in data of what follows the transport header
+    payload_length: NDArray[np.uint32]  # bytes the headers say it has, captured or not
+    fault: NDArray[np.uint8]  # 0 decoded; else `packets.Fault`: why it could not be decoded
+    memo: dict[str, Any] = field(default_factory=dict)  # what detectors computed and may share
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def payload(self, row: int) -> bytes:
+        """The captured part of one packet's payload."""
+        begin = int(self.payload_start[row])
+        end = min(begin + int(self.payload_length[row]), int(self.start[row] + self.captured[row]))
+        return self.data[begin:end].tobytes()
+
+    def take(self, rows: Rows) -> PacketBatch:
+        """The batch of these rows, in this order; `rows` are positions or a mask."""
+        columns = {name: getattr(self, name)[rows] for name in self.columns()}
+        return replace(self, **columns, memo={})
+
+    def evidence(self, row: int) -> dict[str, Any]:
+        """Where to look up one packet: capture and frame number."""
+        return {"source": self.source, "frame": int(self.frame[row])}
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """Names of the per-packet columns."""
+        apart = ("data", "now", "source", "memo")
+        return [f.name for f in fields(cls) if f.name not in apart]
+
+
+@dataclass(frozen=True, eq=False)
+class LineBatch:
+    """Whole lines of one source: one chunk of bytes and where each line begins and ends.
+
+    `take` narrows it to candidate lines without copying bytes; `column` parses lazily, so a column
+    of a narrowed batch costs only as much as it has lines.
+    """
+
+    data: bytes
+    starts: Times  # offset of each line in data
+    ends: Times  # offset behind its last byte, without the line end
+    numbers: Times  # number of each line in its file, from 1
+    source: str  # path, or a name such as "journal"
+    base: int = 0  # offset of data[0] in the source
+    now: int = 0  # ns since 1970 where nothing earlier can come (heartbeats); 0: unknown
+    written: int = 0  # ns since 1970 by which the lines were written: years are inferred from it
+    format: LogFormat | None = None
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def line(self, row: int) -> bytes:
+        """One line, without its end."""
+        return self.data[int(self.starts[row]) : int(self.ends[row])]
+
+    def take(self, rows: Rows) -> LineBatch:
+        """The batch of these rows, in this order; `rows` are positions or a mask."""
+        return replace(
+            self,
+            starts=self.starts[rows],
+            ends=self.ends[rows],
+            numbers=self.numbers[rows],
+            memo={},
+        )
+
+    def column(self, name: str) -> Any:
+        """A standard column: `time` (int64 ns, 0 where unknown), else a list of bytes or None.
+
+        Names: time, host, program, message, src, user, outcome, method, path, status, size, agent.
+        Raises KeyError where the format does not know it.
+        """
+        if "columns" not in self.memo:
+            if self.format is None:
+                raise KeyError(f"{self.source}: no log format, so no column {name!r}")
+            self.memo["columns"] = self.format.parse(self)
+        return self.memo["columns"][name]
+
+    def evidence(self, row: int) -> dict[str, Any]:
+        """Where to look up one line: source, line number from 1, byte offset from 0."""
+        offset = self.base + int(self.starts[row])
+        return {"source": self.source, "line": int(self.numbers[row]), "offset": offset}
+
+
+class FileState(msgspec.Struct, frozen=True, omit_defaults=False):
+    """What a file was like: size in bytes, mode, owner, time of change, sha256 (hex, "" unread)."""
+
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    inode: int
+    sha256: str = ""
+
+
+class FileChange(msgspec.Struct, frozen=True):
+    """One change: `what` is created, modified, deleted or moved; None: it did not exist."""
+
+    path: str
+    what: str
+    time_ns: int
+    before: FileState | None = None
+    after: FileState | None = None
+    moved_from: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeBatch:
+    """File changes, in the order they happened; may be empty, as a heartbeat."""
+
+    changes: Sequence[FileChange]
+    now: int
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.changes)
+
+
+Batch = PacketBatch | LineBatch | ChangeBatch
+B = TypeVar("B", PacketBatch, LineBatch, ChangeBatch)
+
+
+class InputStatus(msgspec.Struct):
+    """One input of a monitor, as the operator sees it.
+
+    state: ok, waiting (not there yet) or failed; note: why, in one line; counts: read, dropped,
+    matched, unmatched, rejected … since the start.
+    """
+
+    name: str
+    kind: str
+    state: str = "ok"
+    note: str = ""
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Monitor(Plugin):
+    """Turns an input into batches. It never retries: the lane does."""
+
+    kind: ClassVar[type[Batch]]  # what it yields
+
+    def open(self) -> None:
+        """Open the inputs, while MLIDS still has its rights. Raises `MLIDSError`."""
+
+    def batches(self, stop: threading.Event) -> Iterator[Batch]:
+        """Yield batches until the input ends or `stop` is set; empty ones, as heartbeats, each second."""
+        raise NotImplementedError  # abstract
+
+    def close(self) -> None:
+        """Let go of the inputs and keep checkpoints."""
+
+    def inputs(self) -> list[InputStatus]:
+        """What is watched, and how it fares; called from other threads."""
+        return []
+
+    def delivered(self) -> None:
+        """Called when every event of the batches yielded so far is durably stored."""
+
+    tell: Callable[[MLIDSError], None] = staticmethod(lambda error: _log.warning("%s", error))
+    """How a monitor says that one of its inputs failed while the others go on."""
+
+
+class LogFormat(Plugin):
+    """Knows one kind of log line."""
+
+    def sniff(self, chunk: bytes) -> float:
+        """How likely the chunk is of this format: 0 (not) to 1 (certainly)."""
+        raise NotImplementedError  # abstract
+
+    def recognised(self, batch: LineBatch) -> NDArray[np.bool_]:
+        """For each line whether it has the shape of this format (cheap: no parsing)."""
+        raise NotImplementedError  # abstract
+
+    def parse(self, batch: LineBatch) -> dict[str, Any]:
+        """The columns of these lines, by their standard names (see `LineBatch.column`)."""
+        raise NotImplementedError  # abstract
+
+
+class Detector(Plugin, Generic[B]):
+    """Turns batches into events.
+
+    The law: what it says does not depend on how its input was cut into batches, and it never reads
+    the clock. Its state is bounded; what it evicts is counted in `counts`.
+    """
+
+    kind: ClassVar[type[Batch]]  # what it inspects
+
+    def inspect(self, batch: B) -> Iterable[Event]:
+        """The events that this batch completes."""
+        raise NotImplementedError  # abstract
+
+    def flush(self) -> Iterable[Event]:
+        """The input pauses or ends: tell what is still held back (suppressed counts)."""
+        return ()
+
+    def save(self) -> dict[str, Any]:
+        """The state, as plain data that msgpack can carry, so that windows survive a restart."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state that `save` gave."""
+
+    def counts(self) -> dict[str, int]:
+        """Losses to be told: evicted, skipped."""
+        return {}

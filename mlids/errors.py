@@ -1,0 +1,104 @@
+"""Every error that MLIDS can tell, with a stable code.
+
+::
+
+    MLIDSError             any of them: code, message, hint
+    ├── ConfigError        E001, E002: the configuration
+    └── SinkError          E104: a sink could not take a batch; it is offered again
+
+`cli/console.py` alone turns an error into text and an exit status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class ErrorInfo(NamedTuple):
+    """What a code means, and what its reader can do about it."""
+
+    title: str
+    hint: str
+
+
+ERRORS: dict[str, ErrorInfo] = {
+    "E001": ErrorInfo(
+        "Configuration file not found",
+        "check the path, or write one with: python index.py config --init",
+    ),
+    "E002": ErrorInfo(
+        "Invalid configuration",
+        "correct the lines named above; python index.py config --validate checks again",
+    ),
+    "E003": ErrorInfo(
+        "Network interface not available",
+        "name one that exists with --interface (ip link lists them), or leave it out",
+    ),
+    "E004": ErrorInfo(
+        "Permission denied",
+        "run as a user who may read it: root, or a member of the groups adm and systemd-journal",
+    ),
+    "E005": ErrorInfo("Required dependency missing", "install it with the pip line named above"),
+    "E006": ErrorInfo(
+        "Event store is in use",
+        "another MLIDS writes there: stop it, or choose another folder with logging.logs_dir",
+    ),
+    "E007": ErrorInfo("Input not found", "check the path"),
+    "E008": ErrorInfo("Address already in use", "choose another port, or stop what listens there"),
+    "E009": ErrorInfo(
+        "No right to capture packets",
+        "run as root, or give Python the right: setcap cap_net_raw+ep $(readlink -f .venv/bin/python)",
+    ),
+    "E010": ErrorInfo("Nothing can be monitored", "name an input: --interface, --dir or --app-log"),
+    "E011": ErrorInfo("Damaged recording", "what could be read before the damage was used"),
+    "E012": ErrorInfo("Unknown kind of recording", "give a pcap, a pcapng or a log file"),
+    "E101": ErrorInfo("Network monitoring failed", "MLIDS tries again by itself"),
+    "E102": ErrorInfo("File monitoring failed", "MLIDS tries again by itself"),
+    "E103": ErrorInfo("Log parsing failed", "MLIDS tries again by itself"),
+    "E104": ErrorInfo(
+        "Sink connection failed", "events are kept and offered again; check the address and the peer"
+    ),
+    "E105": ErrorInfo("Analysis engine error", "check the query and the files in logs/"),
+    "E106": ErrorInfo(
+        "Event store cannot be written",
+        "free space or mend the rights; events are kept in memory and written then",
+    ),
+    "E107": ErrorInfo("Plugin failed", "report it to the plugin's author; the others go on"),
+}
+
+
+class MLIDSError(Exception):
+    """An error with a stable code.
+
+    Attributes: `code` ("E003"), `message` (one line: what happened), `hint` (one line: what to do).
+    """
+
+    def __init__(self, code: str, message: str = "", hint: str = "") -> None:
+        info = ERRORS[code]
+        self.code = code
+        self.message = message or info.title
+        self.hint = hint or info.hint
+        super().__init__(code, self.message, self.hint)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class ConfigError(MLIDSError):
+    """The configuration is missing (E001) or wrong (E002); `problems` lists every mistake."""
+
+    def __init__(self, code: str, message: str = "", problems: Sequence[str] = ()) -> None:
+        super().__init__(code, message)
+        self.problems = list(problems)
+
+
+class SinkError(MLIDSError):
+    """E104: the batch, or the part of it named by `refused`, is to be offered again.
+
+    refused: positions in the batch that were not taken; None means all of them.
+    """
+
+    def __init__(self, message: str = "", refused: Sequence[int] | None = None) -> None:
+        super().__init__("E104", message)
+        self.refused = refused

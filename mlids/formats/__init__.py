@@ -1,0 +1,1 @@
+"""One plugin a file; the file name is the plugin's name."""

@@ -1,0 +1,132 @@
+"""What authors of plugins test with: builders of input, and checks of the laws.
+
+::
+
+    check_detector(lambda: PortScan(), packets(...))
+    check_sink(lambda: MySink(url))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mlids.batches import Batch, ChangeBatch, Detector, FileChange, LineBatch, LogFormat
+from mlids.events import Event, EventSink
+from mlids.volume import NS
+
+START_NS = 1_736_764_245 * NS  # 2025-01-13T10:30:45Z, when the examples happen
+
+
+def event(type: str = "Failed Login", severity: str = "MEDIUM", **keys: Any) -> Event:
+    """A complete event; keyword arguments replace its keys, `seconds` moves it after START_NS."""
+    seconds = keys.pop("seconds", 0)
+    made = Event.new(
+        type,
+        severity,
+        keys.pop("source", "application"),
+        keys.pop("details", {"ip": "192.0.2.7", "user": "admin", "description": "a test"}),
+        time_ns=START_NS + int(seconds * NS),
+        rule=keys.pop("rule", "login/sshd"),
+        **{name: keys.pop(name) for name in ("tags", "correlation_id") if name in keys},
+    )
+    return made.replace(**keys) if keys else made
+
+
+def lines(
+    *text: str | bytes, format: LogFormat | None = None, source: str = "test.log", written: int = 0
+) -> LineBatch:
+    """A batch of log lines. written: ns by which they were written (default: START_NS)."""
+    encoded = [line.encode() if isinstance(line, str) else line for line in text]
+    data = b"".join(line + b"\n" for line in encoded)
+    lengths = np.array([len(line) for line in encoded], dtype=np.int64)
+    starts = np.concatenate(([0], np.cumsum(lengths + 1)))[:-1].astype(np.int64)
+    return LineBatch(
+        data=data,
+        starts=starts,
+        ends=starts + lengths,
+        numbers=np.arange(1, len(encoded) + 1, dtype=np.int64),
+        source=source,
+        written=written or START_NS,
+        format=format,
+    )
+
+
+def changes(*made: FileChange, now: int = 0) -> ChangeBatch:
+    """A batch of file changes."""
+    return ChangeBatch(made, now or max((change.time_ns for change in made), default=START_NS))
+
+
+def cut(batch: Batch, pieces: int) -> list[Batch]:
+    """The same input in as many batches; each `now` is what was known by then."""
+    bounds = [len(batch) * n // pieces for n in range(pieces + 1)]
+    parts = [_part(batch, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [*parts[:-1], replace(parts[-1], now=batch.now)]
+
+
+def _part(batch: Batch, begin: int, end: int) -> Batch:
+    if isinstance(batch, ChangeBatch):
+        seen = batch.changes[begin:end]
+        return ChangeBatch(seen, seen[-1].time_ns if seen else 0, batch.source)
+    part = batch.take(np.arange(begin, end))
+    if isinstance(part, LineBatch):
+        return part
+    return replace(part, now=int(part.time[-1]) if len(part) else 0)
+
+
+def run(detector: Detector[Any], batches: Iterable[Batch]) -> list[Event]:
+    """What a detector says about these batches, the rest at the end included."""
+    said = [event for batch in batches for event in detector.inspect(batch)]
+    return said + list(detector.flush())
+
+
+def check_detector(
+    make: Callable[[], Detector[Any]],
+    batch: Batch,
+    pieces: Sequence[int] = (1, 2, 3, 7, 50),
+    restart: bool = True,
+) -> list[Event]:
+    """Hold a detector to the law and return what it said about the whole batch.
+
+    The input is replayed in several cuts, and once more with the state saved and restored into a
+    fresh detector between any two of them. Raises AssertionError where the events differ.
+    """
+    whole = run(make(), [batch])
+    for count in pieces:
+        _same(whole, run(make(), cut(batch, count)), f"cut into {count}")
+    if restart:
+        _same(whole, _with_restarts(make, cut(batch, 4)), "restarted three times")
+    return whole
+
+
+def _with_restarts(make: Callable[[], Detector[Any]], batches: Sequence[Batch]) -> list[Event]:
+    import msgspec
+
+    detector, said = make(), []
+    for batch in batches:
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(detector.save()))
+        detector = make()
+        detector.restore(state)
+        said += list(detector.inspect(batch))
+    return said + list(detector.flush())
+
+
+def _same(expected: list[Event], found: list[Event], how: str) -> None:
+    a, b = (sorted(event.encoded() for event in events) for events in (expected, found))
+    missing, extra = [e for e in a if e not in b], [e for e in b if e not in a]
+    assert a == b, f"{how}: missing {missing[:3]}, extra {extra[:3]}"
+
+
+def check_sink(make: Callable[[], EventSink], received: Callable[[], Sequence[Any]]) -> None:
+    """Hold a sink to its contract: opens, takes single events and batches in order, closes twice."""
+    sink = make()
+    sink.open()
+    sent = [event(seconds=n) for n in range(5)]
+    sink.send_event(sent[0])
+    sink.send_batch(sent[1:])
+    sink.close()
+    sink.close()
+    assert len(received()) == len(sent), f"sent {len(sent)}, arrived {len(received())}"
