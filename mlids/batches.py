@@ -55,7 +55,9 @@ class PacketBatch:
     dst_lo: Words
     protocol: NDArray[np.uint8]  # IP protocol after extension headers: 6 TCP, 17 UDP, 1/58 ICMP
     ttl: NDArray[np.uint8]
-    fragment: NDArray[np.uint16]  # IP fragment offset in bytes; 1 is set where more fragments follow
+    fragment: NDArray[
+        np.uint16
+    ]  # IP fragment offset in bytes; 1 is set where more fragments follow
     sport: NDArray[np.uint16]
     dport: NDArray[np.uint16]
     flags: NDArray[np.uint8]  # TCP flags, CWR ECE URG ACK PSH RST SYN FIN from high to low bit

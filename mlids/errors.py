@@ -57,7 +57,8 @@ ERRORS: dict[str, ErrorInfo] = {
     "E102": ErrorInfo("File monitoring failed", "MLIDS tries again by itself"),
     "E103": ErrorInfo("Log parsing failed", "MLIDS tries again by itself"),
     "E104": ErrorInfo(
-        "Sink connection failed", "events are kept and offered again; check the address and the peer"
+        "Sink connection failed",
+        "events are kept and offered again; check the address and the peer",
     ),
     "E105": ErrorInfo("Analysis engine error", "check the query and the files in logs/"),
     "E106": ErrorInfo(

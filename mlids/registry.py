@@ -70,7 +70,9 @@ def _class_in(folder: str, name: str) -> type[Plugin]:
 
 def _checked(folder: str, name: str, found: object) -> type[Plugin]:
     if not (isinstance(found, type) and issubclass(found, FOLDERS[folder])):
-        raise MLIDSError("E107", f"{folder}/{name}: the entry point is no {FOLDERS[folder].__name__}")
+        raise MLIDSError(
+            "E107", f"{folder}/{name}: the entry point is no {FOLDERS[folder].__name__}"
+        )
     return found
 
 
