@@ -227,8 +227,8 @@ class Event(dict[str, Any]):
         except KeyError:
             raise AttributeError(f"the event has no {name!r}") from None
 
-    __setitem__ = __delitem__ = __ior__ = _read_only  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _read_only  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _read_only
+    clear = pop = popitem = setdefault = update = _read_only
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode

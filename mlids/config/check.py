@@ -1,0 +1,78 @@
+"""Finds every mistake of a configuration at once, each with line, key and nearest right key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+Path = tuple[str, ...]
+Line = Callable[[Path], int | None]
+
+
+def problems(values: Mapping[str, Any], kind: type[msgspec.Struct], line: Line) -> list[str]:
+    """Every mistake in `values`, measured by the struct `kind`; `line` tells where a key stands."""
+    return list(_section(values, kind, (), line))
+
+
+def _section(
+    values: Mapping[str, Any], kind: type[msgspec.Struct], path: Path, line: Line
+) -> Iterator[str]:
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    for key, value in values.items():
+        here = (*path, key)
+        if key not in known:
+            yield _at(line(here), f"{'.'.join(here)} is unknown{nearest(here, kind)}")
+        elif is_section(known[key].type):
+            yield from _inner(value, known[key].type, here, line)
+        else:
+            try:
+                msgspec.convert(value, known[key].type)
+            except msgspec.ValidationError as error:
+                yield _at(line(here), f"{'.'.join(here)}: {_plain(error)}, not {value!r}")
+
+
+def _inner(value: Any, kind: type[msgspec.Struct], path: Path, line: Line) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from _section(value, kind, path, line)
+    elif value is not None:  # an empty section means its defaults
+        yield _at(line(path), f"{'.'.join(path)}: a section of keys is expected, not {value!r}")
+
+
+def is_section(kind: Any) -> bool:
+    """True where a field's type is a struct, that is a section."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def all_keys(kind: type[msgspec.Struct], path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every leaf key with its field, in order."""
+    for field in msgspec.structs.fields(kind):
+        here = (*path, field.name)
+        if is_section(field.type):
+            yield from all_keys(field.type, here)
+        else:
+            yield here, field
+
+
+def nearest(path: Path, kind: type[msgspec.Struct]) -> str:
+    """Advice: the right key that looks most like a wrong one, "" where none does."""
+    wrong = ".".join(path)
+    sections = {".".join(key[:n]) for key, _ in all_keys(kind) for n in range(1, len(key))}
+    keys = [".".join(key) for key, _ in all_keys(kind)] + sorted(sections)
+    siblings = [k for k in keys if k.count(".") == wrong.count(".")]
+    close = difflib.get_close_matches(wrong, siblings, 1, 0.75) or [
+        key for key in keys if key.rpartition(".")[2] == path[-1]
+    ]
+    close = close or difflib.get_close_matches(wrong, keys, 1, 0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    text = str(error).partition(" - at `$")[0]
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _at(line: int | None, text: str) -> str:
+    return f"line {line}: {text}" if line else text
