@@ -36,38 +36,39 @@ __all__ = [
 
 SOURCES = ("network", "host", "application", "system")
 
-# The name an event type is known by, and the severity `log_event` gives it when none is named.
-TYPES: dict[str, str] = {
-    "Port Scan": "HIGH",
-    "DoS Attack": "HIGH",
-    "Packet Anomaly": "MEDIUM",
-    "Rogue AP": "HIGH",
-    "ARP Spoofing": "HIGH",
-    "DNS Tunneling": "HIGH",
-    "New Device": "MEDIUM",
-    "File Created": "LOW",
-    "File Modified": "MEDIUM",
-    "File Deleted": "MEDIUM",
-    "File Access": "LOW",
-    "Integrity Violation": "HIGH",
-    "Package Update": "LOW",
-    "Failed Login": "MEDIUM",
-    "Successful Login": "LOW",
-    "Suspicious Login": "HIGH",
-    "Brute Force": "HIGH",
-    "SQL Injection": "MEDIUM",
-    "XSS": "MEDIUM",
-    "Command Injection": "MEDIUM",
-    "Path Traversal": "MEDIUM",
-    "Web Scan": "MEDIUM",
-    "Rule Match": "MEDIUM",
-    "Anomaly Detected": "MEDIUM",
-    "Threshold Exceeded": "MEDIUM",
-    "Incident": "HIGH",
-    "Monitoring Gap": "MEDIUM",
-    "Configuration Changed": "LOW",
-    "Service Started": "LOW",
-    "Service Stopped": "LOW",
+# What a type is when `log_event` is told nothing else: its severity and its source.
+TYPES: dict[str, tuple[str, str]] = {
+    "Port Scan": ("HIGH", "network"),
+    "DoS Attack": ("HIGH", "network"),
+    "Packet Anomaly": ("MEDIUM", "network"),
+    "Rogue AP": ("HIGH", "network"),
+    "ARP Spoofing": ("HIGH", "network"),
+    "DNS Tunneling": ("HIGH", "network"),
+    "New Device": ("MEDIUM", "network"),
+    "File Created": ("LOW", "host"),
+    "File Modified": ("MEDIUM", "host"),
+    "File Deleted": ("MEDIUM", "host"),
+    "File Access": ("LOW", "host"),
+    "Integrity Violation": ("HIGH", "host"),
+    "Package Update": ("LOW", "host"),
+    "Failed Login": ("MEDIUM", "application"),
+    "Successful Login": ("LOW", "application"),
+    "Suspicious Login": ("HIGH", "application"),
+    "Brute Force": ("HIGH", "application"),
+    "SQL Injection": ("MEDIUM", "application"),
+    "XSS": ("MEDIUM", "application"),
+    "Command Injection": ("MEDIUM", "application"),
+    "Path Traversal": ("MEDIUM", "application"),
+    "Web Scan": ("MEDIUM", "application"),
+    "Rule Match": ("MEDIUM", "application"),
+    "Anomaly Detected": ("MEDIUM", "system"),
+    "Threshold Exceeded": ("MEDIUM", "system"),
+    "Incident": ("HIGH", "system"),
+    "Monitoring Gap": ("MEDIUM", "system"),
+    "Configuration Changed": ("LOW", "system"),
+    "Log Retention": ("LOW", "system"),
+    "Service Started": ("LOW", "system"),
+    "Service Stopped": ("LOW", "system"),
 }
 
 
@@ -124,7 +125,7 @@ def _read_only(self: object, *args: object, **options: object) -> NoReturn:
 
 
 def detection_id(*parts: object) -> str:
-    """A UUID made of what a detection is about (rule, entity, first time), the same at every replay.
+    """A UUID of what a detection is about (rule, entity, first time), the same at every replay.
 
     It is the `correlation_id` by which a detection and its repeats belong together.
     """
@@ -196,6 +197,15 @@ class Event(dict[str, Any]):
         event = Event(self, id=str(uuid.uuid4()), host=host_name())
         event._time_ns = self.time_ns
         return event
+
+    @property
+    def entity(self) -> str:
+        """Whom or what it is about: the blamed address, else user, path or target, else ""."""
+        details = self["details"]
+        for key in ("ip", "user", "path", "target"):
+            if details.get(key):
+                return str(details[key])
+        return ""
 
     def replace(self, **changes: Any) -> Event:
         """A copy with other values."""
@@ -324,7 +334,7 @@ class EventSink(Plugin):
         raise NotImplementedError  # abstract
 
     def send_batch(self, events: Sequence[Event]) -> None:
-        """Deliver events in order; where one fails, only it and those after it are offered again."""
+        """Deliver events in order; of these the first that fails and the rest are offered again."""
         for done, event in enumerate(events):
             try:
                 self.send_event(event)
@@ -341,7 +351,7 @@ class Notifier(Plugin):
     enabled_by_default = False
 
     def notify(self, event: Event) -> None:
-        """Tell one event; ``event.details["suppressed"]`` counts those it stands for beside itself."""
+        """Tell one event; `suppressed` in its details counts those it stands for beside itself."""
         raise NotImplementedError  # abstract
 
 
