@@ -97,9 +97,20 @@ class ConfigError(MLIDSError):
 class SinkError(MLIDSError):
     """E104: the batch, or the part of it named by `refused`, is to be offered again.
 
-    refused: positions in the batch that were not taken; None means all of them.
+    refused: positions in the batch that were not taken; None means all but the rejected ones.
+    rejected: positions that the peer will never take; they are put aside, counted and told, so that
+    they do not hold up the others.
+    wait_s: seconds to wait before the next offer, where the peer named them (None: usual backoff).
     """
 
-    def __init__(self, message: str = "", refused: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        refused: Sequence[int] | None = None,
+        rejected: Sequence[int] = (),
+        wait_s: float | None = None,
+    ) -> None:
         super().__init__("E104", message)
         self.refused = refused
+        self.rejected = rejected
+        self.wait_s = wait_s

@@ -325,6 +325,7 @@ class EventSink(Plugin):
     enabled_by_default = False
     batch_size: ClassVar[int] = 500  # events offered at once, at most
     retry_seconds: float = 30.0  # the longest wait between two offers
+    spool_max_bytes: int = 1 << 30  # what may wait on disk; beyond it the oldest are dropped
 
     def open(self) -> None:
         """Connect. Called before the first batch and again after each failure."""
@@ -343,6 +344,10 @@ class EventSink(Plugin):
 
     def close(self) -> None:
         """Let go of the connection. Called after a failure and at the end."""
+
+    def endpoints(self) -> list[tuple[str, int]]:
+        """Addresses and ports that this sink talks to, or listens on: MLIDS's own traffic."""
+        return []
 
 
 class Notifier(Plugin):
