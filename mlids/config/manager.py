@@ -120,6 +120,12 @@ class ConfigManager:
             document = parse(default_text())
         self._take(with_value(document, path, value))
 
+    def override(self, chosen: Mapping[str, Any]) -> None:
+        """Set values above file and environment, as the command line does; `save` leaves them out."""
+        self.overrides |= {tuple(key.split(".")): value for key, value in chosen.items()}
+        if not self.problems or self._document.values:
+            self._take(self._document)
+
     def save(self) -> None:
         """Write the file, atomically; comments and order are kept."""
         write_atomically(self.path, self._document.text or default_text())
@@ -134,6 +140,27 @@ class ConfigManager:
         except ConfigError:
             self.__dict__.update(kept)
             raise
+
+    def shown(self, key: str) -> Any:
+        """Like `get`, with secrets hidden."""
+        value = self.get(key)
+        prefix = ".".join(keys.resolve(key, settings_type()))
+        if not isinstance(value, dict):
+            return dict(self.items())[prefix]
+        shown = dict(value)
+        for full, hidden in self.items():
+            if hidden == HIDDEN and full.startswith(prefix + "."):
+                place(shown, tuple(full[len(prefix) + 1 :].split(".")), HIDDEN)
+        return shown
+
+    def takes_text(self, key: str) -> bool:
+        """True where the setting is a text, so that a typed `8.8` means that text."""
+        field = next(f for path, f in check.all_keys(settings_type()) if ".".join(path) == key)
+        try:
+            msgspec.convert("\x00", field.type)
+        except msgspec.ValidationError:
+            return False
+        return True
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Every key with its value, secrets hidden."""

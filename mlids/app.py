@@ -1,0 +1,414 @@
+"""MLIDS: builds everything from the settings, starts it, stops it.
+
+::
+
+    monitors ─▶ lanes ─▶ EventLogger ─▶ deliveries (sinks, notifiers, handlers)
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlids import __version__, assembly, diagnostics, privileges, status
+from mlids.batches import Detector, Monitor
+from mlids.config import ConfigManager
+from mlids.delivery import Delivery
+from mlids.errors import MLIDSError
+from mlids.events import Event, EventFilter, EventHandler, EventSink, Notifier, format_time
+from mlids.logger import EventLogger
+from mlids.metrics import Metrics, Rate
+from mlids.pipeline import Lane
+
+_log = logging.getLogger(__name__)
+STOP_S = 4.0  # everything is flushed or spooled by then
+COUNTED = ("read", "dropped", "rejected")
+
+
+class MLIDS:
+    """A Multi-Level Intrusion Detection System in this process.
+
+    config_file: path of the configuration; config: a `ConfigManager` in its place, whose file may be
+    missing (defaults then hold); strict: an interface that does not exist makes `start` raise E003,
+    else it is told and the rest runs; tell: called with each error that the operator should see.
+    """
+
+    def __init__(
+        self,
+        config_file: str | os.PathLike[str] = "config.yaml",
+        *,
+        config: ConfigManager | None = None,
+        strict: bool = True,
+        tell: Callable[[MLIDSError], None] | None = None,
+    ) -> None:
+        self.config = config or ConfigManager(config_file)
+        self.strict = strict
+        self.on_error = tell
+        self.on_settings: Callable[[Any], None] = lambda settings: None
+        self.metrics = Metrics()
+        self.problems: list[str] = []
+        self.lanes: list[Lane] = []
+        self.deliveries: list[Delivery] = []
+        self.logger: EventLogger | None = None
+        self._required = config is None
+        self._added: list[tuple[str, Any]] = []  # handlers and sinks of the caller's
+        self._detectors: list[Detector[Any]] = []
+        self._interfaces: list[str] | None = None
+        self._settings: Any = None
+        self._started_ns = 0
+        self._ready = False
+        self._reporter: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._rates: dict[str, Rate] = {}
+
+    # -- life
+
+    def start(self) -> None:
+        """Start monitoring in the background and return.
+
+        Raises `MLIDSError`: E001 or E002 (configuration), E003 (interface), E006 (another MLIDS
+        writes to the same folder), E010 (nothing can be monitored). It can be called again then.
+        """
+        if self.running:
+            return
+        settings = self._checked_settings()
+        self._settings = settings
+        self._open_logger(settings)
+        try:
+            self._begin(settings)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _checked_settings(self) -> Any:
+        if self._required and not self.config.path.exists():
+            raise MLIDSError("E001", f"{self.config.path} does not exist")
+        if self._required and not self.config.exists:
+            self.config.reload()  # written since this object was made
+        settings = self.config.settings
+        self.on_settings(settings)
+        return settings
+
+    def _open_logger(self, settings: Any) -> None:
+        kept = settings.logging
+        logger = EventLogger(
+            kept.logs_dir,
+            max_size=kept.max_size,
+            compression=kept.compression,
+            retention_days=kept.retention_days,
+            metrics=self.metrics,
+            tell=self._tell_only,
+        )
+        logger.open()
+        self.logger = logger
+        diagnostics.start(
+            logger.logs_dir, kept.level, kept.format, kept.max_size, kept.backup_count
+        )
+
+    def _begin(self, settings: Any) -> None:
+        self._stopping.clear()
+        self._started_ns = self._started_ns or time.time_ns()
+        for warning in self.config.warnings:
+            _log.warning("%s", warning)
+        self._build_deliveries(settings)
+        self._build_lanes(settings)
+        assert self.logger
+        if privileges.drop(privileges.needed(self.logger.logs_dir)):
+            _log.info("rights of root that are not needed were given up")
+        self._log_system("Service Started", f"MLIDS {__version__} started", inputs=self._names())
+        for delivery in self.deliveries:
+            delivery.start()
+        for lane in self.lanes:
+            lane.start()
+        self._ready = True
+        self._reporter = threading.Thread(target=self._report_on, name="status", daemon=True)
+        self._reporter.start()
+
+    def stop(self) -> None:
+        """Stop within 5 s: everything found is stored, and delivered or spooled. Never raises."""
+        logger = self.logger
+        if logger is None:
+            return
+        deadline = time.monotonic() + STOP_S
+        self._end_lanes(deadline - 1.5)
+        uptime = round((time.time_ns() - self._started_ns) / 1e9, 3)
+        self._log_system("Service Stopped", f"MLIDS {__version__} stopped", uptime=uptime)
+        self._stopping.set()
+        self._end_deliveries(deadline)
+        if self._reporter:
+            self._reporter.join(1)
+        self._ready = False
+        logger.close()
+        diagnostics.stop()
+        (logger.logs_dir / status.NAME).unlink(missing_ok=True)
+        self.logger, self.lanes, self.deliveries = None, [], []
+        self._started_ns = 0
+
+    def reload(self) -> None:
+        """Read the configuration again and run with it. Raises E002, and changes nothing, if bad."""
+        self.config.reload()
+        settings = self.config.settings
+        if not self.running:
+            return
+        self.on_settings(settings)
+        if settings.logging.logs_dir != self._settings.logging.logs_dir:
+            _log.warning("logging.logs_dir changes at the next start")
+        self._settings = settings
+        self._end_lanes(time.monotonic() + 3)
+        self._end_deliveries(time.monotonic() + 3)
+        self._build_deliveries(settings)
+        try:
+            self._build_lanes(settings)
+        except MLIDSError as error:
+            self.tell(error)
+        for part in (*self.deliveries, *self.lanes):
+            part.start()
+        text = f"{self.config.path} was read again"
+        self._log_system("Configuration Changed", text, path=str(self.config.path))
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self.logger is not None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until every lane has ended; False where time ran out."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        rest = [None if deadline is None else max(0.0, deadline - time.monotonic())] * 1
+        return all(lane.join(rest[0]) for lane in self.lanes)
+
+    # -- what callers add
+
+    def set_interface(self, interface: str | list[str]) -> None:
+        """Capture on this interface (or these) instead of the configured one, from the next start."""
+        self._interfaces = [interface] if isinstance(interface, str) else list(interface)
+
+    def register_handler(self, handler: EventHandler) -> None:
+        """Hand every event to a listener in this process."""
+        self._add("handler", handler)
+
+    def add_sink(self, sink: EventSink | Notifier) -> None:
+        """Hand every event to a sink, with queue, retry and spool."""
+        self._add("sink", sink)
+
+    def register_detector(self, detector: Detector[Any]) -> None:
+        """Let a detector inspect every batch of its kind, from the next start or reload."""
+        self._detectors.append(detector)
+
+    def get_events(
+        self,
+        filters: Iterable[EventFilter] = (),
+        hours: float | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """Stored events that pass every filter, oldest first; hours: only those of the last hours."""
+        wanted = _All(list(filters))
+        since = time.time_ns() - int(hours * 3.6e12) if hours is not None else 0
+        logger = self.logger or EventLogger(self.config.get("logging.logs_dir"))
+        return list(logger.store.query(wanted, since=since, limit=limit))
+
+    def _add(self, kind: str, handler: Any) -> None:
+        name = f"{type(handler).__name__}-{len(self._added) + 1}" if kind == "sink" else ""
+        self._added.append((name or type(handler).__name__, handler))
+        if self.logger:
+            delivery = self._delivery(*self._added[-1])
+            delivery.start()
+            self.deliveries = [*self.deliveries, delivery]
+            self.logger.receivers = self.deliveries
+
+    # -- parts
+
+    def _build_deliveries(self, settings: Any) -> None:
+        assert self.logger
+        spool = self.logger.logs_dir / "spool"
+        made = assembly.deliveries(settings, spool, self.metrics, self.tell)
+        made += [self._delivery(name, handler) for name, handler in self._added]
+        for delivery in made:
+            if hasattr(delivery.handler, "stats"):
+                delivery.handler.stats = self.stats
+        self.deliveries = made
+        self.logger.receivers = made
+
+    def _delivery(self, name: str, handler: Any) -> Delivery:
+        assert self.logger
+        spool = self.logger.logs_dir / "spool"
+        return Delivery(handler, name, metrics=self.metrics, spool=spool, tell=self.tell)
+
+    def _build_lanes(self, settings: Any) -> None:
+        assert self.logger
+        state = self.logger.logs_dir / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        self.lanes = []
+        monitors = assembly.live_monitors(settings, state, self._own_files(), self._interfaces)
+        for monitor in monitors:
+            monitor.tell = self.tell
+            if self._opened(monitor):
+                found = assembly.detectors(settings, monitor.kind) | self._custom(monitor)
+                self.lanes.append(Lane(monitor, found, self.logger, state, self.tell))
+        if not self.lanes:
+            raise MLIDSError("E010")
+
+    def _opened(self, monitor: Monitor) -> bool:
+        try:
+            monitor.open()
+        except MLIDSError as error:
+            if self.strict and error.code == "E003":
+                raise
+            self.tell(error)
+            return False
+        return True
+
+    def _custom(self, monitor: Monitor) -> dict[str, Detector[Any]]:
+        mine = [d for d in self._detectors if d.kind is monitor.kind]
+        used = any(lane.monitor.kind is monitor.kind for lane in self.lanes)
+        return {type(d).__name__: copy.deepcopy(d) if used else d for d in mine}
+
+    def _own_files(self) -> list[str]:
+        assert self.logger
+        return [str(self.logger.logs_dir.resolve())]
+
+    def _end_lanes(self, deadline: float) -> None:
+        for lane in self.lanes:
+            lane.stop()
+        for lane in self.lanes:
+            if not lane.join(max(0.0, deadline - time.monotonic())):
+                _log.warning("lane %s did not end in time", lane.name)
+
+    def _end_deliveries(self, deadline: float) -> None:
+        rest = max(0.2, deadline - time.monotonic())
+        ending = [threading.Thread(target=d.stop, args=(rest,)) for d in self.deliveries]
+        for thread in ending:
+            thread.start()
+        for thread in ending:
+            thread.join(max(0.2, deadline - time.monotonic()))
+
+    def _abandon(self) -> None:
+        """A start that failed leaves nothing open."""
+        for lane in self.lanes:
+            lane.monitor.close()
+        if self.logger:
+            self.logger.close()
+        diagnostics.stop()
+        self.logger, self.lanes, self.deliveries = None, [], []
+
+    # -- what the operator sees
+
+    def tell(self, error: MLIDSError) -> None:
+        """Tell the operator, and note that MLIDS does not see everything at the moment."""
+        self._tell_only(error)
+        if self.logger and error.code in ("E004", "E009", "E101", "E102", "E103", "E104"):
+            text = f"{error.message}; {error.hint}"
+            self._log_system("Monitoring Gap", text, "MEDIUM", code=error.code)
+
+    def _tell_only(self, error: MLIDSError) -> None:
+        self.problems.append(str(error))
+        del self.problems[:-50]
+        _log.error("%s (%s)", error, error.hint)
+        if self.on_error:
+            self.on_error(error)
+
+    def _log_system(self, type: str, text: str, severity: str = "LOW", **metadata: object) -> None:
+        assert self.logger
+        now = time.time_ns()
+        details = {"description": text, "metadata": metadata}
+        self.logger.log(Event.new(type, severity, "system", details, time_ns=now, rule="service"))
+
+    def stats(self) -> dict[str, float]:
+        """Figures for dashboards: events_per_second, total_events, active_alerts, uptime."""
+        active = self.logger.alerts.count(time.monotonic()) if self.logger else 0
+        return {
+            "events_per_second": round(self._rate("events", self.metrics.get("events_total")), 2),
+            "total_events": int(self.metrics.get("events_total")),
+            "active_alerts": active,
+            "uptime": int((time.time_ns() - self._started_ns) / 1e9),
+        }
+
+    def status(self) -> status.Status:
+        """The state of this process, as `index.py status` shows it."""
+        logger, stats = self.logger, self.stats()
+        inputs = [self._input(lane, one) for lane in self.lanes for one in lane.monitor.inputs()]
+        numbers = self.metrics.snapshot()
+        return status.Status(
+            pid=os.getpid(),
+            version=__version__,
+            started=format_time(self._started_ns),
+            uptime=(time.time_ns() - self._started_ns) / 1e9,
+            ready=self._ready,
+            logs_dir=str(logger.logs_dir if logger else ""),
+            inputs=inputs,
+            handlers=[delivery.report() for delivery in self.deliveries],
+            drops=self._drops(inputs),
+            events_total=int(stats["total_events"]),
+            events_per_second=stats["events_per_second"],
+            by_severity=_labelled(numbers, "events{severity="),
+            active_alerts=int(stats["active_alerts"]),
+            failures=_labelled(numbers, "failures{plugin="),
+            problems=list(self.problems[-10:]),
+            recent=[dict(event) for event in list(logger.recent)[-10:]] if logger else [],
+        )
+
+    def _input(self, lane: Lane, one: Any) -> status.InputRate:
+        if lane.failed and one.state == "ok":
+            one.state, one.note = "failed", lane.failed
+        rate = self._rate(f"{lane.name}:{one.name}", one.counts.get("read", 0))
+        return status.InputRate(lane.name, one, round(rate, 1))
+
+    def _rate(self, name: str, value: float) -> float:
+        return self._rates.setdefault(name, Rate()).update(value)
+
+    def _drops(self, inputs: Sequence[status.InputRate]) -> dict[str, int]:
+        drops: Counter[str] = Counter()
+        for one in inputs:
+            for what in ("dropped", "rejected"):
+                drops[f"{one.lane} {what}"] += one.input.counts.get(what, 0)
+        for lane in self.lanes:
+            for detector, instance in lane.detectors.items():
+                for what, count in instance.counts().items():
+                    drops[f"{detector} {what}"] += count
+        if self.logger:
+            drops["store dropped"] = self.logger.store.dropped
+        return {name: count for name, count in drops.items() if count}
+
+    def _names(self) -> list[str]:
+        return [f"{lane.name}: {one.name}" for lane in self.lanes for one in lane.monitor.inputs()]
+
+    def _report_on(self) -> None:
+        while not self._stopping.is_set():
+            self._leave_out_own_traffic()
+            try:
+                status.write(self.status())
+            except MLIDSError as error:
+                _log.debug("no status written: %s", error)
+            self._stopping.wait(1)
+
+    def _leave_out_own_traffic(self) -> None:
+        ends = [end for d in self.deliveries for end in getattr(d.handler, "endpoints", list)()]
+        for lane in self.lanes:
+            if exclude := getattr(lane.monitor, "exclude", None):
+                exclude(ends)
+
+
+class _All(EventFilter):
+    """Every one of several filters."""
+
+    def __init__(self, filters: Sequence[EventFilter]) -> None:
+        self.filters = filters
+
+    def matches(self, event: Any) -> bool:
+        """True where all of them let the event through."""
+        return all(one.matches(event) for one in self.filters)
+
+
+def _labelled(numbers: dict[str, float], prefix: str) -> dict[str, int]:
+    return {
+        name[len(prefix) : -1]: int(value)
+        for name, value in numbers.items()
+        if name.startswith(prefix)
+    }

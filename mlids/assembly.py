@@ -1,0 +1,113 @@
+"""Builds the parts of the rail from the settings; `app` runs them.
+
+Every plugin is found by its name, so no part of MLIDS names a plugin's class.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from mlids import hostlogs, registry
+from mlids.batches import Batch, Detector, Monitor
+from mlids.config.schema import extra, section_of
+from mlids.config.secrets import resolve_secret
+from mlids.delivery import Delivery
+from mlids.errors import MLIDSError
+from mlids.events import EventFilter, Plugin
+from mlids.metrics import Metrics
+
+COMMON = ("enabled", "min_severity", "event_types")  # what a section has beside the plugin's own
+Tell = Callable[[MLIDSError], None]
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """One value, a list of them, or none."""
+    values = [value] if isinstance(value, str) else value
+    return [one for one in values if one and one != "none"]
+
+
+def section(settings: Any, folder: str, name: str) -> Any:
+    """The typed section of a plugin."""
+    title, _, key = section_of(folder, name).partition(".")
+    return getattr(getattr(settings, title), key)
+
+
+def build(settings: Any, folder: str, name: str, **given: Any) -> Plugin:
+    """A plugin with its section of the settings; `given` are options the program fills in."""
+    kind = registry.plugin(folder, name)
+    own = msgspec.structs.asdict(section(settings, folder, name))
+    options = {key: _resolved(value) for key, value in own.items() if key not in COMMON}
+    for field in msgspec.structs.fields(kind.Settings):
+        if source := extra(field).get("key"):
+            options[field.name] = _find(settings, source)
+    known = {field.name for field in msgspec.structs.fields(kind.Settings)}
+    return kind(**options, **{key: value for key, value in given.items() if key in known})
+
+
+def _resolved(value: Any) -> Any:
+    return resolve_secret(value, os.environ) if isinstance(value, str) else value
+
+
+def _find(settings: Any, key: str) -> Any:
+    for part in key.split("."):
+        settings = getattr(settings, part)
+    return settings
+
+
+def detectors(settings: Any, kind: type[Batch]) -> dict[str, Detector[Any]]:
+    """Fresh detectors, all that are enabled for batches of this kind."""
+    found = {}
+    for name, plugin in registry.plugins("detectors").items():
+        detector = cast(type[Detector[Any]], plugin)
+        if detector.kind is kind and section(settings, "detectors", name).enabled:
+            found[name] = cast(Detector[Any], build(settings, "detectors", name))
+    return found
+
+
+def live_monitors(settings: Any, state: Path, own: list[str]) -> list[Monitor]:
+    """The monitors of `start`: network, files, logs and the journal, as configured.
+
+    state: folder for checkpoints; own: files and folders that MLIDS itself writes.
+    """
+    what, found = settings.monitoring, []
+
+    def add(name: str, **given: Any) -> None:
+        if section(settings, "monitors", name).enabled:
+            found.append(cast(Monitor, build(settings, "monitors", name, **given)))
+
+    if not what.enabled:
+        return []
+    if interfaces := listed(what.interface):
+        add("network", interfaces=interfaces)
+    if folders := listed(what.directory):
+        add("files", paths=folders, own=own, state=str(state / "files.sqlite"))
+    logs = listed(what.app_log)
+    automatic = "auto" in logs
+    paths = [path for path in logs if path != "auto"] + (hostlogs.found() if automatic else [])
+    if paths:
+        add("logs", paths=paths, checkpoint=str(state / "logs.json"))
+    if automatic and hostlogs.journal_needed():
+        add("journal", checkpoint=str(state / "journal.json"))
+    return found
+
+
+def deliveries(settings: Any, spool: Path, metrics: Metrics, tell: Tell) -> list[Delivery]:
+    """One delivery for every sink and notifier that is enabled, not yet started."""
+    made = []
+    for folder in ("integrations", "notifiers"):
+        for name in registry.names(folder):
+            chosen = section(settings, folder, name)
+            if chosen.enabled:
+                handler: Any = build(settings, folder, name)
+                wanted = EventFilter(
+                    event_types=chosen.event_types, min_severity=chosen.min_severity
+                )
+                made.append(
+                    Delivery(handler, name, filter=wanted, metrics=metrics, spool=spool, tell=tell)
+                )
+    return made

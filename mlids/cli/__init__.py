@@ -1,0 +1,70 @@
+"""The command line: one command a file, each with an object named `command`.
+
+Heavy packages are made lazy here, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+from mlids import __version__
+
+HEAVY = ("numpy", "re2")
+NOT_COMMANDS = ("console", "live", "output", "progress")
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    _make_lazy(HEAVY)
+    from mlids.cli.console import run
+
+    sys.exit(run(cli))
+
+
+def _make_lazy(names: tuple[str, ...]) -> None:
+    """Let packages load at the first use of one of their names, not at their import."""
+    for name in names:
+        if name in sys.modules or not (spec := importlib.util.find_spec(name)):
+            continue
+        assert spec.loader
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+
+
+class Commands(click.Group):
+    """Finds commands as files of this folder; imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        names = (module.name for module in pkgutil.iter_modules(__path__))
+        return sorted(name for name in names if name not in NOT_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name."""
+        if name not in self.list_commands(ctx):
+            return None
+        module: Any = importlib.import_module(f"mlids.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with: python index.py start    (no configuration, no root needed)",
+)
+@click.version_option(__version__, "--version", message="MLIDS %(version)s")
+def cli() -> None:
+    """MLIDS watches the network, the files and the logs of a machine and tells attacks from noise.
+
+    Every command has a --help of its own. Exit status: 0 fine, 1 something was found, 2 wrong use,
+    3 an error, 130 interrupted.
+    """

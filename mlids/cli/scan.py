@@ -1,0 +1,136 @@
+"""`scan`: the same detectors over recordings."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from mlids.cli import console, output
+from mlids.config import ConfigManager
+from mlids.errors import MLIDSError
+
+
+@click.command(short_help="Find attacks in captures and log files.")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--format", "kind", type=click.Choice(list(output.FORMATS)), help="Default: table.")
+@click.option("--output", "target", metavar="F", help="Write what is found to a file.")
+@click.option("--store", is_flag=True, help="Also keep the events in logs/, as start does.")
+@click.option("--config", "path", default="config.yaml", show_default=True, help="Settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    kind: str | None,
+    target: str | None,
+    store: bool,
+    path: str,
+    as_json: bool,
+) -> int:
+    """Read captures (pcap, pcapng) and logs, plain, gzip or zstd, whole folders, or - for stdin.
+
+    What a file is, is recognised. Exit status 0: nothing of MEDIUM or more, 1: something was found.
+
+    \b
+    Examples:
+      python index.py scan capture.pcap
+      python index.py scan /var/log/auth.log* --format jsonl
+      zcat old.log.gz | python index.py scan -
+    """
+    from mlids.scanning import Scan
+
+    given = ctx.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
+    manager = ConfigManager(path)
+    if given and not manager.path.exists():
+        raise MLIDSError("E001", f"{path} does not exist")
+    scan = Scan(manager.settings, paths, console.tell)
+    with _sink(target) as stream, _store(manager.settings if store else None) as keep:
+        events = map(keep, _with_progress(scan))
+        written = stream is sys.stdout.buffer and console.colours(sys.stdout)
+        for piece in output.FORMATS[kind or ("json" if as_json else "table")](events):
+            stream.write(piece if written or kind else _plain(piece))
+    _summarise(scan)
+    return _status(scan)
+
+
+def _status(scan: Any) -> int:
+    if scan.summary.findings:
+        return 1
+    return 3 if scan.summary.problems and not (scan.summary.packets or scan.summary.lines) else 0
+
+
+def _plain(piece: bytes) -> bytes:
+    return click.unstyle(piece.decode()).encode()
+
+
+@contextlib.contextmanager
+def _sink(target: str | None) -> Iterator[IO[bytes]]:
+    if target is None or target == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        stream = Path(target).open("wb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise MLIDSError("E004", f"cannot write {target}: {error.strerror}", "") from error
+    with stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _store(settings: Any) -> Iterator[Any]:
+    if settings is None:
+        yield lambda event: event.stamped()
+        return
+    from mlids.logger import EventLogger
+
+    kept = settings.logging
+    logger = EventLogger(kept.logs_dir, max_size=kept.max_size, compression=kept.compression)
+    logger.open()
+
+    def keep(event: Any) -> Any:
+        stamped = event.stamped()
+        logger.log(stamped)
+        return stamped
+
+    try:
+        yield keep
+    finally:
+        logger.close()
+
+
+def _with_progress(scan: Any) -> Iterator[Any]:
+    if not sys.stderr.isatty():
+        yield from scan
+        return
+    from mlids.cli.progress import bar
+
+    with bar("scanning", scan.progress):
+        yield from scan
+
+
+def _summarise(scan: Any) -> None:
+    summary = scan.summary
+    for one in summary.inputs:
+        counts = one.counts
+        parts = [f"{counts.get('read', 0):,} read"]
+        parts += [
+            f"{counts[what]:,} {what}"
+            for what in ("matched", "unmatched", "rejected", "damaged")
+            if counts.get(what)
+        ]
+        console.note(f"{one.name}: {one.kind}, {', '.join(parts)}", dim=True)
+    amounts = [
+        f"{count:,} {what} ({count / max(summary.seconds, 1e-9):,.0f}/s)"
+        for what, count in (("packets", summary.packets), ("lines", summary.lines))
+        if count
+    ]
+    read = " and ".join(amounts) or "nothing"
+    console.note(f"read {read}, {summary.bytes:,} bytes in {summary.seconds:.2f} s")
+    found = ", ".join(f"{count:,} {name}" for name, count in sorted(summary.by_type.items()))
+    console.note(f"found {found or 'nothing'}", bold=True)

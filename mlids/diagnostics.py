@@ -1,0 +1,60 @@
+"""The diagnostics log, `mlids.log`: what MLIDS says about itself, apart from the events."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from mlids.errors import MLIDSError
+
+_ROOT = logging.getLogger("mlids")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        entry = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def start(folder: Path, level: str, format: str, max_size: int, backups: int) -> None:
+    """Write to `folder/mlids.log` from now on; replaces an earlier start."""
+    stop()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Opened at the first record: an idle or a refused start leaves no file behind.
+        handler = RotatingFileHandler(
+            folder / "mlids.log",
+            maxBytes=max_size,
+            backupCount=backups,
+            encoding="utf-8",
+            delay=True,
+        )
+    except OSError as error:
+        raise MLIDSError("E004", f"{folder}: {error.strerror}") from error
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if format == "json" else text)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told elsewhere
+    _ROOT.addHandler(handler)
+    _ROOT.setLevel(level)
+    _ROOT.propagate = False
+
+
+def stop() -> None:
+    """Close the log; later records go nowhere."""
+    for handler in list(_ROOT.handlers):
+        if isinstance(handler, RotatingFileHandler):
+            _ROOT.removeHandler(handler)
+            handler.close()

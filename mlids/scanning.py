@@ -1,0 +1,154 @@
+"""Detectors over recordings: which files there are, of which kind, and what is found in them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from mlids import assembly
+from mlids.batches import InputStatus, LineBatch, Monitor, PacketBatch
+from mlids.captures import is_capture
+from mlids.chunks import opened
+from mlids.errors import MLIDSError
+from mlids.events import Event, Severity
+from mlids.merging import merged
+
+HEAD = 4096
+SKIPPED = {".git", ".venv", "__pycache__", "node_modules"}
+
+
+class Summary(msgspec.Struct):
+    """What a scan read and found; packets and lines are counted, seconds are wall time."""
+
+    inputs: list[InputStatus] = []
+    packets: int = 0
+    lines: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    events: int = 0
+    by_type: dict[str, int] = {}
+    by_severity: dict[str, int] = {}
+    problems: list[str] = []
+
+    @property
+    def findings(self) -> int:
+        """Events of MEDIUM or more: what a scan is about."""
+        return sum(n for severity, n in self.by_severity.items() if severity != Severity.LOW)
+
+
+def recordings(paths: Sequence[str]) -> Iterator[str]:
+    """The files that are meant: folders are walked, in order of name. Raises `MLIDSError` E007."""
+    for name in paths:
+        path = Path(name)
+        if name == "-" or path.is_file() or (path.exists() and not path.is_dir()):
+            yield name
+        elif path.is_dir():
+            for folder, folders, names in os.walk(path):
+                folders[:] = sorted(set(folders) - SKIPPED)
+                yield from (str(Path(folder) / one) for one in sorted(names))
+        else:
+            raise MLIDSError("E007", f"{name} does not exist")
+
+
+class Scan:
+    """One scan of several recordings: iterate it for the events, then read `summary`."""
+
+    def __init__(
+        self,
+        settings: Any,
+        paths: Sequence[str],
+        tell: Callable[[MLIDSError], None],
+    ) -> None:
+        self.settings = settings
+        self.summary = Summary()
+        self.on_tell = tell
+        self.monitors: dict[str, list[Monitor]] = {"pcap": [], "logs": []}
+        for path in recordings(paths):
+            self._add(path)
+
+    def _tell(self, error: MLIDSError) -> None:
+        self.summary.problems.append(str(error))
+        self.on_tell(error)
+
+    def _add(self, path: str) -> None:
+        try:
+            capture = is_capture(_head(path))
+        except OSError as error:
+            code = "E004" if isinstance(error, PermissionError) else "E007"
+            self._tell(MLIDSError(code, f"{path}: {error.strerror or error}"))
+            return
+        name = "pcap" if capture else "logs"
+        given: dict[str, Any] = {"path": path} if capture else {"paths": [path], "follow": False}
+        monitor = cast(Monitor, assembly.build(self.settings, "monitors", name, **given))
+        monitor.tell = self._tell
+        self.monitors[name].append(monitor)
+
+    def __iter__(self) -> Iterator[Event]:
+        began = time.monotonic()
+        for name, kind in (("pcap", PacketBatch), ("logs", LineBatch)):
+            if not self.monitors[name]:
+                continue
+            detectors = assembly.detectors(self.settings, kind)
+            for batch in merged(self._batches(monitor) for monitor in self.monitors[name]):
+                for detector in detectors.values():
+                    yield from map(self._counted, detector.inspect(batch))
+            for detector in detectors.values():
+                yield from map(self._counted, detector.flush())
+        self._conclude(time.monotonic() - began)
+
+    def _batches(self, monitor: Monitor) -> Iterator[Any]:
+        import threading
+
+        try:
+            monitor.open()
+            yield from monitor.batches(threading.Event())
+        except MLIDSError as error:
+            self._tell(error)
+        finally:
+            monitor.close()
+
+    def _counted(self, event: Event) -> Event:
+        summary = self.summary
+        summary.events += 1
+        summary.by_type[event["type"]] = summary.by_type.get(event["type"], 0) + 1
+        severity = event["severity"]
+        summary.by_severity[severity] = summary.by_severity.get(severity, 0) + 1
+        return event
+
+    def progress(self) -> tuple[int, int]:
+        """Bytes read so far, and bytes in all (0 where unknown)."""
+        counts: Counter[str] = Counter()
+        for one in self._inputs():
+            counts.update(one.counts)
+        return counts["bytes"], counts["size"]
+
+    def _inputs(self) -> list[InputStatus]:
+        monitors = [m for group in self.monitors.values() for m in group]
+        return [one for monitor in monitors for one in monitor.inputs()]
+
+    def _conclude(self, seconds: float) -> None:
+        summary = self.summary
+        summary.inputs = self._inputs()
+        summary.seconds = seconds
+        summary.bytes = self.progress()[0]
+        for name in ("pcap", "logs"):
+            read = sum(one.counts.get("read", 0) for m in self.monitors[name] for one in m.inputs())
+            if name == "pcap":
+                summary.packets = read
+            else:
+                summary.lines = read
+
+
+def _head(path: str) -> bytes:
+    if path == "-":
+        peek = getattr(sys.stdin.buffer, "peek", None)
+        return cast(bytes, peek(HEAD)) if peek else b""
+    with opened(path) as stream:
+        return stream.read(HEAD)
