@@ -1,8 +1,8 @@
 """What waits on disk for a peer that does not take it: JSON lines in segments, first in, first out.
 
 A line is whole or it is not there: a torn end (kill -9, full disk) is ignored, and what was read
-but not `done` is read again after a restart. Nothing is synced: the event store is what must survive
-a power cut; a spool lost with the power costs repeats or the sink's share, never the log.
+but not `done` is read again after a restart. Nothing is synced: the event store must survive a power cut,
+a spool need not; losing it costs repeats or the sink's share, never the log.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Spool:
             return max(0, sum(segment.lines for segment in self._segments) - self._done)
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Write lines behind the others; how many were lost: the oldest, or on a full disk these."""
+        """Write lines behind the others; how many were lost: the oldest, or these (full disk)."""
         with self._lock:
             try:
                 written = self._write(lines)
