@@ -12,32 +12,31 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from mlids import __version__, assembly, diagnostics, privileges, status
+from mlids import __version__, assembly, diagnostics, privileges
 from mlids.batches import Detector, Monitor
 from mlids.config import ConfigManager
 from mlids.delivery import Delivery
 from mlids.errors import MLIDSError
-from mlids.events import Event, EventFilter, EventHandler, EventSink, Notifier, format_time
+from mlids.events import Event, EventFilter, EventHandler, EventSink, Notifier
 from mlids.logger import EventLogger
-from mlids.metrics import Metrics, Rate
+from mlids.metrics import Metrics
 from mlids.pipeline import Lane
+from mlids.reporting import Reporter
+from mlids.status import Status
 
 _log = logging.getLogger(__name__)
 STOP_S = 4.0  # everything is flushed or spooled by then
-COUNTED = ("read", "dropped", "rejected")
 
 
 class MLIDS:
     """A Multi-Level Intrusion Detection System in this process.
 
-    config_file: path of the configuration; config: a `ConfigManager` in its place, whose file may be
-    missing (defaults then hold); strict: an interface that does not exist makes `start` raise E003,
-    else it is told and the rest runs; tell: called with each error that the operator should see.
+    config_file: path of the configuration; config: a `ConfigManager` in its place, whose file may
+    be missing (defaults then hold); strict: an interface that does not exist makes `start` raise
+    E003, else it is told and the rest runs; tell: called with each error for the operator.
     """
 
     def __init__(
@@ -62,11 +61,8 @@ class MLIDS:
         self._detectors: list[Detector[Any]] = []
         self._interfaces: list[str] | None = None
         self._settings: Any = None
-        self._started_ns = 0
-        self._ready = False
-        self._reporter: threading.Thread | None = None
-        self._stopping = threading.Event()
-        self._rates: dict[str, Rate] = {}
+        self.started_ns = 0
+        self.reporter = Reporter(self)
 
     # -- life
 
@@ -113,8 +109,7 @@ class MLIDS:
         )
 
     def _begin(self, settings: Any) -> None:
-        self._stopping.clear()
-        self._started_ns = self._started_ns or time.time_ns()
+        self.started_ns = time.time_ns()
         for warning in self.config.warnings:
             _log.warning("%s", warning)
         self._build_deliveries(settings)
@@ -122,14 +117,11 @@ class MLIDS:
         assert self.logger
         if privileges.drop(privileges.needed(self.logger.logs_dir)):
             _log.info("rights of root that are not needed were given up")
-        self._log_system("Service Started", f"MLIDS {__version__} started", inputs=self._names())
-        for delivery in self.deliveries:
-            delivery.start()
-        for lane in self.lanes:
-            lane.start()
-        self._ready = True
-        self._reporter = threading.Thread(target=self._report_on, name="status", daemon=True)
-        self._reporter.start()
+        self._log_system(
+            "Service Started", f"MLIDS {__version__} started", inputs=self.reporter.names()
+        )
+        self._start_parts()
+        self.reporter.start()
 
     def stop(self) -> None:
         """Stop within 5 s: everything found is stored, and delivered or spooled. Never raises."""
@@ -138,21 +130,16 @@ class MLIDS:
             return
         deadline = time.monotonic() + STOP_S
         self._end_lanes(deadline - 1.5)
-        uptime = round((time.time_ns() - self._started_ns) / 1e9, 3)
+        uptime = round((time.time_ns() - self.started_ns) / 1e9, 3)
         self._log_system("Service Stopped", f"MLIDS {__version__} stopped", uptime=uptime)
-        self._stopping.set()
         self._end_deliveries(deadline)
-        if self._reporter:
-            self._reporter.join(1)
-        self._ready = False
+        self.reporter.stop()
         logger.close()
         diagnostics.stop()
-        (logger.logs_dir / status.NAME).unlink(missing_ok=True)
         self.logger, self.lanes, self.deliveries = None, [], []
-        self._started_ns = 0
 
     def reload(self) -> None:
-        """Read the configuration again and run with it. Raises E002, and changes nothing, if bad."""
+        """Read the configuration again and run with it. A bad one raises E002, changes nothing."""
         self.config.reload()
         settings = self.config.settings
         if not self.running:
@@ -168,8 +155,7 @@ class MLIDS:
             self._build_lanes(settings)
         except MLIDSError as error:
             self.tell(error)
-        for part in (*self.deliveries, *self.lanes):
-            part.start()
+        self._start_parts()
         text = f"{self.config.path} was read again"
         self._log_system("Configuration Changed", text, path=str(self.config.path))
 
@@ -181,13 +167,23 @@ class MLIDS:
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until every lane has ended; False where time ran out."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        rest = [None if deadline is None else max(0.0, deadline - time.monotonic())] * 1
-        return all(lane.join(rest[0]) for lane in self.lanes)
+        return all(
+            lane.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            for lane in self.lanes
+        )
+
+    def stats(self) -> dict[str, float]:
+        """Figures for dashboards: events_per_second, total_events, active_alerts, uptime."""
+        return self.reporter.stats()
+
+    def status(self) -> Status:
+        """The state of this process, as `index.py status` shows it."""
+        return self.reporter.status()
 
     # -- what callers add
 
     def set_interface(self, interface: str | list[str]) -> None:
-        """Capture on this interface (or these) instead of the configured one, from the next start."""
+        """Capture on this interface (or these) instead of the configured, from the next start."""
         self._interfaces = [interface] if isinstance(interface, str) else list(interface)
 
     def register_handler(self, handler: EventHandler) -> None:
@@ -208,7 +204,7 @@ class MLIDS:
         hours: float | None = None,
         limit: int | None = None,
     ) -> list[Event]:
-        """Stored events that pass every filter, oldest first; hours: only those of the last hours."""
+        """Stored events that pass every filter, oldest first; hours: only of the last hours."""
         wanted = _All(list(filters))
         since = time.time_ns() - int(hours * 3.6e12) if hours is not None else 0
         logger = self.logger or EventLogger(self.config.get("logging.logs_dir"))
@@ -231,7 +227,7 @@ class MLIDS:
         made = assembly.deliveries(settings, spool, self.metrics, self.tell)
         made += [self._delivery(name, handler) for name, handler in self._added]
         for delivery in made:
-            if hasattr(delivery.handler, "stats"):
+            if isinstance(delivery.handler, EventSink):
                 delivery.handler.stats = self.stats
         self.deliveries = made
         self.logger.receivers = made
@@ -246,7 +242,8 @@ class MLIDS:
         state = self.logger.logs_dir / "state"
         state.mkdir(mode=0o700, exist_ok=True)
         self.lanes = []
-        monitors = assembly.live_monitors(settings, state, self._own_files(), self._interfaces)
+        own = [str(self.logger.logs_dir.resolve())]
+        monitors = assembly.live_monitors(settings, state, own, self._interfaces)
         for monitor in monitors:
             monitor.tell = self.tell
             if self._opened(monitor):
@@ -254,6 +251,12 @@ class MLIDS:
                 self.lanes.append(Lane(monitor, found, self.logger, state, self.tell))
         if not self.lanes:
             raise MLIDSError("E010")
+
+    def _start_parts(self) -> None:
+        for delivery in self.deliveries:
+            delivery.start()
+        for lane in self.lanes:
+            lane.start()
 
     def _opened(self, monitor: Monitor) -> bool:
         try:
@@ -269,10 +272,6 @@ class MLIDS:
         mine = [d for d in self._detectors if d.kind is monitor.kind]
         used = any(lane.monitor.kind is monitor.kind for lane in self.lanes)
         return {type(d).__name__: copy.deepcopy(d) if used else d for d in mine}
-
-    def _own_files(self) -> list[str]:
-        assert self.logger
-        return [str(self.logger.logs_dir.resolve())]
 
     def _end_lanes(self, deadline: float) -> None:
         for lane in self.lanes:
@@ -320,80 +319,6 @@ class MLIDS:
         details = {"description": text, "metadata": metadata}
         self.logger.log(Event.new(type, severity, "system", details, time_ns=now, rule="service"))
 
-    def stats(self) -> dict[str, float]:
-        """Figures for dashboards: events_per_second, total_events, active_alerts, uptime."""
-        active = self.logger.alerts.count(time.monotonic()) if self.logger else 0
-        return {
-            "events_per_second": round(self._rate("events", self.metrics.get("events_total")), 2),
-            "total_events": int(self.metrics.get("events_total")),
-            "active_alerts": active,
-            "uptime": int((time.time_ns() - self._started_ns) / 1e9),
-        }
-
-    def status(self) -> status.Status:
-        """The state of this process, as `index.py status` shows it."""
-        logger, stats = self.logger, self.stats()
-        inputs = [self._input(lane, one) for lane in self.lanes for one in lane.monitor.inputs()]
-        numbers = self.metrics.snapshot()
-        return status.Status(
-            pid=os.getpid(),
-            version=__version__,
-            started=format_time(self._started_ns),
-            uptime=(time.time_ns() - self._started_ns) / 1e9,
-            ready=self._ready,
-            logs_dir=str(logger.logs_dir if logger else ""),
-            inputs=inputs,
-            handlers=[delivery.report() for delivery in self.deliveries],
-            drops=self._drops(inputs),
-            events_total=int(stats["total_events"]),
-            events_per_second=stats["events_per_second"],
-            by_severity=_labelled(numbers, "events{severity="),
-            active_alerts=int(stats["active_alerts"]),
-            failures=_labelled(numbers, "failures{plugin="),
-            problems=list(self.problems[-10:]),
-            recent=[dict(event) for event in list(logger.recent)[-10:]] if logger else [],
-        )
-
-    def _input(self, lane: Lane, one: Any) -> status.InputRate:
-        if lane.failed and one.state == "ok":
-            one.state, one.note = "failed", lane.failed
-        rate = self._rate(f"{lane.name}:{one.name}", one.counts.get("read", 0))
-        return status.InputRate(lane.name, one, round(rate, 1))
-
-    def _rate(self, name: str, value: float) -> float:
-        return self._rates.setdefault(name, Rate()).update(value)
-
-    def _drops(self, inputs: Sequence[status.InputRate]) -> dict[str, int]:
-        drops: Counter[str] = Counter()
-        for one in inputs:
-            for what in ("dropped", "rejected"):
-                drops[f"{one.lane} {what}"] += one.input.counts.get(what, 0)
-        for lane in self.lanes:
-            for detector, instance in lane.detectors.items():
-                for what, count in instance.counts().items():
-                    drops[f"{detector} {what}"] += count
-        if self.logger:
-            drops["store dropped"] = self.logger.store.dropped
-        return {name: count for name, count in drops.items() if count}
-
-    def _names(self) -> list[str]:
-        return [f"{lane.name}: {one.name}" for lane in self.lanes for one in lane.monitor.inputs()]
-
-    def _report_on(self) -> None:
-        while not self._stopping.is_set():
-            self._leave_out_own_traffic()
-            try:
-                status.write(self.status())
-            except MLIDSError as error:
-                _log.debug("no status written: %s", error)
-            self._stopping.wait(1)
-
-    def _leave_out_own_traffic(self) -> None:
-        ends = [end for d in self.deliveries for end in getattr(d.handler, "endpoints", list)()]
-        for lane in self.lanes:
-            if exclude := getattr(lane.monitor, "exclude", None):
-                exclude(ends)
-
 
 class _All(EventFilter):
     """Every one of several filters."""
@@ -404,11 +329,3 @@ class _All(EventFilter):
     def matches(self, event: Any) -> bool:
         """True where all of them let the event through."""
         return all(one.matches(event) for one in self.filters)
-
-
-def _labelled(numbers: dict[str, float], prefix: str) -> dict[str, int]:
-    return {
-        name[len(prefix) : -1]: int(value)
-        for name, value in numbers.items()
-        if name.startswith(prefix)
-    }

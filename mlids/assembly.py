@@ -69,10 +69,13 @@ def detectors(settings: Any, kind: type[Batch]) -> dict[str, Detector[Any]]:
     return found
 
 
-def live_monitors(settings: Any, state: Path, own: list[str]) -> list[Monitor]:
+def live_monitors(
+    settings: Any, state: Path, own: list[str], interfaces: list[str] | None = None
+) -> list[Monitor]:
     """The monitors of `start`: network, files, logs and the journal, as configured.
 
-    state: folder for checkpoints; own: files and folders that MLIDS itself writes.
+    state: folder for checkpoints; own: files and folders that MLIDS itself writes; interfaces: in
+    place of the configured ones.
     """
     what, found = settings.monitoring, []
 
@@ -82,10 +85,10 @@ def live_monitors(settings: Any, state: Path, own: list[str]) -> list[Monitor]:
 
     if not what.enabled:
         return []
-    if interfaces := listed(what.interface):
-        add("network", interfaces=interfaces)
+    if chosen := interfaces or listed(what.interface):
+        add("network", interfaces=chosen)
     if folders := listed(what.directory):
-        add("files", paths=folders, own=own, state=str(state / "files.sqlite"))
+        add("files", paths=folders, own=own)
     logs = listed(what.app_log)
     automatic = "auto" in logs
     paths = [path for path in logs if path != "auto"] + (hostlogs.found() if automatic else [])

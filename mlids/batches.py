@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -63,6 +63,7 @@ class PacketBatch:
     flags: NDArray[np.uint8]  # TCP flags, CWR ECE URG ACK PSH RST SYN FIN from high to low bit
     icmp_type: NDArray[np.uint8]
     icmp_code: NDArray[np.uint8]
+    transport: NDArray[np.uint16]  # bytes of the frame before the transport header, 0 without one
     payload_start: Times  # offset in data of what follows the transport header
     payload_length: NDArray[np.uint32]  # bytes the headers say it has, captured or not
     fault: NDArray[np.uint8]  # 0 decoded; else `packets.Fault`: why it could not be decoded
@@ -219,6 +220,9 @@ class Monitor(Plugin):
         """What is watched, and how it fares; called from other threads."""
         return []
 
+    def exclude(self, endpoints: Sequence[tuple[str, int]]) -> None:
+        """Leave out MLIDS's own traffic with these (address, port); called every second."""
+
     def delivered(self) -> None:
         """Called when every event of the batches yielded so far is durably stored."""
 
@@ -249,7 +253,13 @@ class Detector(Plugin, Generic[B]):
     the clock. Its state is bounded; what it evicts is counted in `counts`.
     """
 
-    kind: ClassVar[type[Batch]]  # what it inspects
+    kind: ClassVar[type[Batch]]  # what it inspects; taken from Detector[...] where not set
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for base in getattr(cls, "__orig_bases__", ()):
+            if "kind" not in vars(cls) and get_origin(base) is Detector:
+                (cls.kind,) = get_args(base)
 
     def inspect(self, batch: B) -> Iterable[Event]:
         """The events that this batch completes."""

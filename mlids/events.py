@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -326,6 +326,7 @@ class EventSink(Plugin):
     batch_size: ClassVar[int] = 500  # events offered at once, at most
     retry_seconds: float = 30.0  # the longest wait between two offers
     spool_max_bytes: int = 1 << 30  # what may wait on disk; beyond it the oldest are dropped
+    stats: Callable[[], Mapping[str, float]] = staticmethod(dict)  # of the process, set by the app
 
     def open(self) -> None:
         """Connect. Called before the first batch and again after each failure."""
