@@ -1,7 +1,7 @@
 """The one way to speak HTTP: a client with time and size limits that tells no secrets.
 
-Redirects are not followed (they would carry the token elsewhere), proxies of the environment are not
-used, and an answer is read only up to a limit.
+Redirects are not followed (they would carry the token elsewhere), proxies of the environment are
+not used, and an answer is read only up to a limit.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ class Client:
         self.url = _shown(url).rstrip("/")
         self._tls = parts.scheme == "https"
         self._headers = {"User-Agent": "mlids", "Accept-Encoding": "identity", **(headers or {})}
+        for name, value in self._headers.items():
+            if not (
+                value.isascii() and value.isprintable()
+            ):  # said here, as below it would be shown
+                raise MLIDSError("E002", f"the {name} for {self.url} holds a forbidden character")
         self._verify = verify
         self._ca_file = ca_file
         self._compress = compress
@@ -81,7 +86,7 @@ class Client:
         self._endpoints: list[tuple[str, int]] = []
 
     def open(self) -> None:
-        """Look the server up and get ready. Raises `SinkError`; `MLIDSError` E005 without httpx2."""
+        """Look the server up and get ready. Raises `SinkError`; E005 without httpx2."""
         self.close()
         library = _library()
         try:

@@ -51,9 +51,11 @@ def _data(event: Event) -> str:
 
 
 def _value(value: object) -> str:
-    """A PARAM-VALUE: ``"``, ``\\`` and ``]`` escaped (6.3.3), control characters taken out."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "\ufffd", str(value))
-    return re.sub(r'(["\\\]])', r"\\\1", text[:VALUE_LENGTH])
+    """A PARAM-VALUE: quote, backslash and bracket escaped (6.3.3), control characters taken out."""
+    text = re.sub(
+        r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "\ufffd", str(value)[:VALUE_LENGTH]
+    )
+    return re.sub(r'(["\\\]])', r"\\\1", text)
 
 
 def _name(value: object, length: int) -> str:

@@ -1,8 +1,8 @@
 """What waits on disk for a peer that does not take it: JSON lines in segments, first in, first out.
 
 A line is whole or it is not there: a torn end (kill -9, full disk) is ignored, and what was read
-but not `done` is read again after a restart. Nothing is synced: the event store must survive a power cut,
-a spool need not; losing it costs repeats or the sink's share, never the log.
+but not `done` is read again after a restart. Nothing is synced: a spool lost with the power costs
+repeats or the sink's share, never the log.
 """
 
 from __future__ import annotations
