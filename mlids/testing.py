@@ -14,7 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from mlids.batches import Batch, ChangeBatch, Detector, FileChange, LineBatch, LogFormat
+from mlids.batches import (
+    Batch,
+    ChangeBatch,
+    Detector,
+    FileChange,
+    LineBatch,
+    LogFormat,
+    PacketBatch,
+)
+from mlids.crafting import Frame
 from mlids.events import Event, EventSink
 from mlids.volume import NS
 
@@ -52,6 +61,34 @@ def lines(
         source=source,
         written=written or START_NS,
         format=format,
+    )
+
+
+def packets(
+    frames: Iterable[Frame | bytes], kind: int = 1, source: str = "test.pcap"
+) -> PacketBatch:
+    """A batch of frames (see `mlids.crafting`), sorted by time; plain bytes come 1 ms apart.
+
+    kind: their link type, as in captures (1: Ethernet).
+    """
+    from mlids.packets import decode, padded
+
+    made = [
+        frame if isinstance(frame, Frame) else Frame(START_NS + n * 1_000_000, frame)
+        for n, frame in enumerate(frames)
+    ]
+    made.sort(key=lambda frame: frame.time_ns)
+    captured = np.array([len(frame.data) for frame in made], dtype=np.int64)
+    return decode(
+        padded(b"".join(frame.data for frame in made)),
+        np.cumsum(captured) - captured,
+        captured,
+        np.array([frame.length or len(frame.data) for frame in made], dtype=np.int64),
+        time=np.array([frame.time_ns for frame in made], dtype=np.int64),
+        frame=np.arange(1, len(made) + 1, dtype=np.int64),
+        kinds=kind,
+        source=source,
+        now=made[-1].time_ns if made else START_NS,
     )
 
 

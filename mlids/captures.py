@@ -1,0 +1,216 @@
+"""Reads recorded packets: pcap and pcapng, plain or compressed, from files and pipes.
+
+Bytes come in windows of a few megabytes, each a buffer of its own that batches may keep, so a
+capture of any size needs the same memory. A file that is damaged gives what stands before the
+damage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import select
+import sys
+import threading
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlids.errors import MLIDSError
+from mlids.headers import PAD
+from mlids.packets import decode
+from mlids.pcap_format import Frames, PcapRecords
+from mlids.pcapng_format import PcapngRecords
+from mlids.records import MOST
+
+if TYPE_CHECKING:
+    from mlids.batches import PacketBatch
+
+WINDOW = 8 * 1024 * 1024
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+FORMATS: tuple[type[PcapRecords | PcapngRecords], ...] = (PcapRecords, PcapngRecords)
+
+
+def sniff(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (a few hundred) is a capture, maybe compressed."""
+    if head.startswith((GZIP, ZSTD)):
+        head = _inflated(head)
+    return any(known.knows(head) for known in FORMATS)
+
+
+def _inflated(head: bytes) -> bytes:
+    try:
+        if head.startswith(GZIP):
+            return zlib.decompressobj(31).decompress(head, 32)
+        import zstandard
+
+        return zstandard.ZstdDecompressor().decompressobj().decompress(head)[:32]
+    except Exception:  # any damage: then it is not recognised
+        return b""
+
+
+class Capture:
+    """One recording, opened: yields batches, and says how far it has read.
+
+    path: a file, or "-" for standard input. Raises `MLIDSError` E007 (no such file), E004 (not
+    readable), E012 (no capture). read: frames so far; rejected: those that could not be decoded;
+    damage: why the rest cannot be read, "" where it can; position and size: bytes of the file.
+    """
+
+    def __init__(self, path: str, window: int = WINDOW) -> None:
+        self.path, self.window = path, window
+        self.read = self.rejected = self.position = 0
+        self.damage = ""
+        self._raw = _opened(path)
+        self.size = _size(self._raw)
+        self._stream = self._unpacked()
+        self._format: PcapRecords | PcapngRecords | None = None
+        self._now = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self._raw.close()
+
+    def batches(self, stop: threading.Event) -> Iterator[PacketBatch]:
+        """Yield batches to the end of the recording or until `stop` is set; never empty ones.
+
+        A pipe that is silent for half a second gives an empty one.
+        """
+        buffer, end, over = bytearray(self.window + PAD), 0, False
+        while not over and not stop.is_set():
+            over, grown = self._fill(buffer, end)
+            if grown == end and not over:
+                yield self._decoded(buffer, None)
+                continue
+            frames, used = self._records(buffer, grown)
+            if frames is not None:
+                yield self._decoded(buffer, frames)
+            if self.damage:
+                return
+            rest = grown - used
+            if over and rest:
+                self._damaged(f"ends inside a record after frame {self.read}")
+                return
+            size = max(self.window, min(2 * rest, MOST + self.window))
+            following = bytearray(size + PAD)
+            following[:rest] = memoryview(buffer)[used:grown]
+            buffer, end = following, rest
+
+    def _unpacked(self) -> Any:
+        head = self._raw.peek(4)[:4]
+        if head.startswith(GZIP):
+            import gzip
+
+            return gzip.GzipFile(fileobj=self._raw)
+        if head.startswith(ZSTD):
+            import zstandard
+
+            reader = zstandard.ZstdDecompressor(max_window_size=2**27)
+            return reader.stream_reader(self._raw, read_across_frames=True, closefd=False)
+        return self._raw
+
+    def _fill(self, buffer: bytearray, end: int) -> tuple[bool, int]:
+        """Read until the window is full, the input ends or falls silent: whether it ended, bytes."""
+        room = memoryview(buffer)[: len(buffer) - PAD]
+        while end < len(room):
+            if not self._ready(0.0 if end else 0.5):
+                return False, end
+            try:
+                count = self._stream.readinto1(room[end:])
+            except Exception as error:  # each decompressor has errors of its own
+                self._damaged(f"cannot be read on: {error}")
+                return True, end
+            self._advance(count)
+            if not count:
+                return True, end
+            end += count
+        return False, end
+
+    def _advance(self, count: int) -> None:
+        if self.size:
+            with contextlib.suppress(OSError):
+                self.position = min(self._raw.tell(), self.size)
+        else:
+            self.position += count
+
+    def _ready(self, seconds: float) -> bool:
+        """Whether reading would not wait: pipes only, and only where nothing is unpacked."""
+        if self.size or self._stream is not self._raw or not self.position:
+            return True
+        return bool(select.select([self._raw.fileno()], [], [], seconds)[0])
+
+    def _records(self, buffer: bytearray, end: int) -> tuple[Frames | None, int]:
+        if self._format is None:
+            head = bytes(buffer[: min(end, 32)])
+            if len(head) < 32 and not self.damage and self.size == 0 and len(head) < 4:
+                return None, 0
+            self._format = self._recognised(head)
+        frames, used = self._format.read(buffer, 0, end)
+        if self._format.damage:
+            self._damaged(self._format.damage)
+        return frames, used
+
+    def _recognised(self, head: bytes) -> PcapRecords | PcapngRecords:
+        for known in FORMATS:
+            if known.knows(head):
+                return known()
+        raise MLIDSError("E012", f"{self.path} is no pcap or pcapng recording")
+
+    def _damaged(self, why: str) -> None:
+        self.damage = self.damage or why
+        self.rejected += 1
+
+    def _decoded(self, buffer: bytearray, frames: Frames | None) -> PacketBatch:
+        data = np.frombuffer(buffer, np.uint8)
+        none = np.zeros(0, np.int64)
+        columns = frames or Frames(none, none, none, none, 1, none)
+        columns = _by_time(columns)
+        batch = decode(
+            data,
+            columns.start,
+            columns.captured,
+            columns.length,
+            time=columns.time,
+            frame=columns.number + 1,
+            kinds=columns.kinds,
+            source=self.path,
+            now=self._now,
+        )
+        self._now = batch.now
+        self.read += len(batch)
+        self.rejected += int(np.count_nonzero(batch.fault))
+        return batch
+
+
+def _by_time(frames: Frames) -> Frames:
+    """Sorted by time, where they are not (cards with several queues mix them up a little)."""
+    if len(frames.time) < 2 or not (frames.time[1:] < frames.time[:-1]).any():
+        return frames
+    order = np.argsort(frames.time, kind="stable")
+    columns = (c if isinstance(c, int) else c[order] for c in frames)
+    return Frames(*columns)  # type: ignore[arg-type]
+
+
+def _opened(path: str) -> io.BufferedReader:
+    if path == "-":
+        return io.BufferedReader(io.FileIO(os.dup(sys.stdin.fileno())), 65536)
+    try:
+        if Path(path).is_dir():
+            raise MLIDSError("E012", f"{path} is a folder, not a recording")
+        return io.BufferedReader(io.FileIO(path), 65536)
+    except FileNotFoundError:
+        raise MLIDSError("E007", f"{path} does not exist") from None
+    except PermissionError:
+        raise MLIDSError("E004", f"{path} cannot be read") from None
+    except (OSError, ValueError) as error:
+        raise MLIDSError("E007", f"{path}: {error}") from None
+
+
+def _size(raw: io.BufferedReader) -> int:
+    """Bytes of the file, 0 where that is not known (a pipe)."""
+    return os.fstat(raw.fileno()).st_size if raw.seekable() else 0

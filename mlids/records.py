@@ -1,0 +1,103 @@
+"""Finds where the records of a capture begin.
+
+A record says how long it is, so they form a chain; following it one by one in Python would be the
+slowest part of reading. `walk` cuts the buffer into lanes, guesses a record start in each, follows
+all lanes at once in numpy, and keeps a lane only if the one before it ends exactly where it begins.
+Where a guess was wrong the rest is followed one by one (`walk_plainly`, the plain twin).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LANE = 32 * 1024
+FEW = 8  # below so many lanes the plain way is as fast
+MOST = 16 * 1024 * 1024  # bytes of the longest record that is believed
+TRIES = 64  # places looked at for the first record of a lane
+
+Guess = Callable[[bytearray, int, int], int]
+"""Given a buffer and the bounds of a lane: where a record begins there, -1 where none is found."""
+
+
+class Shape(NamedTuple):
+    """How a record says its length: `extra` + the 32-bit number at `field`."""
+
+    order: str  # "<" or ">"
+    field: int
+    extra: int
+    header: int  # bytes that must be there before the length is believed
+    least: int  # the smallest length of a record
+    step: int  # lengths are multiples of it
+
+
+class Walked(NamedTuple):
+    """Starts of whole records, where the next one begins, and whether that one is impossible."""
+
+    starts: NDArray[np.int64]
+    following: int
+    broken: bool
+
+
+def walk_plainly(data: bytearray, begin: int, end: int, shape: Shape) -> Walked:
+    """Follow the chain record by record."""
+    read = struct.Struct(shape.order + "I").unpack_from
+    starts: list[int] = []
+    at, broken = begin, False
+    while at + shape.header <= end:
+        size = read(data, at + shape.field)[0] + shape.extra
+        if not shape.least <= size <= MOST or size % shape.step:
+            broken = True
+            break
+        if at + size > end:
+            break
+        starts.append(at)
+        at += size
+    return Walked(np.array(starts, dtype=np.int64), at, broken)
+
+
+def walk(data: bytearray, begin: int, end: int, shape: Shape, guess: Guess) -> Walked:
+    """Follow the chain of records in ``data[begin:end]``."""
+    if end - begin < FEW * LANE:
+        return walk_plainly(data, begin, end, shape)
+    places = [guess(data, at, at + LANE) for at in range(begin + LANE, end - LANE, LANE)]
+    heads = np.array([begin, *sorted({place for place in places if place > begin})])
+    if len(heads) < FEW:
+        return walk_plainly(data, begin, end, shape)
+    stops = np.append(heads[1:], end - shape.header + 1)
+    table, reached = _follow(data, heads, stops, shape)
+    wrong = np.flatnonzero(reached[:-1] != heads[1:])
+    good = int(wrong[0]) if len(wrong) else len(heads) - 1
+    # The last good lane may end in a record that is cut or broken, so it is followed plainly.
+    lanes, limits = table[:, :good].T, stops[:good, None]
+    starts = lanes[lanes < limits]
+    rest = walk_plainly(data, int(heads[good]), end, shape)
+    return Walked(np.concatenate((starts, rest.starts)), rest.following, rest.broken)
+
+
+def _follow(
+    data: bytearray, heads: NDArray[np.int64], stops: NDArray[np.int64], shape: Shape
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All lanes, one step at a time: a row of positions a step, and where each lane arrived."""
+    last = len(data) - 4
+    sizes = np.ndarray((last + 1,), dtype=shape.order + "u4", buffer=data, strides=(1,))
+    rows, at = [], heads
+    field, extra, most = shape.field, shape.extra, len(data)
+    while True:
+        moving = at < stops
+        if not moving.any():
+            break
+        rows.append(at)
+        size = sizes[np.minimum(at + field, last)].astype(np.int64)
+        size += extra
+        impossible = (size < shape.least) | (size > MOST) | (size % shape.step > 0)
+        # A lane on a wrong track leaves the buffer, and is noticed by its neighbour.
+        size[impossible] = most
+        at = np.where(moving, at + size, at)
+    return np.array(rows), at
