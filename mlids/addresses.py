@@ -1,0 +1,43 @@
+"""Internet addresses as detectors handle them: one spelling each, prefixes, inside or outside."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+
+V6_PREFIXES = (64, 56, 48)  # what one customer, a site, a large site is commonly given
+
+
+@lru_cache(maxsize=65536)
+def normalise(text: str) -> str:
+    """The usual spelling of an address, "" where the text is none.
+
+    ``::ffff:1.2.3.4`` is ``1.2.3.4``, the zone of ``fe80::1%eth0`` is left out, brackets go.
+    """
+    try:
+        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)
+
+
+@lru_cache(maxsize=65536)
+def keys(address: str) -> tuple[str, ...]:
+    """What an attacker with this address is counted by, narrowest first.
+
+    An IPv4 address by itself; an IPv6 address by its /64, and by /56 and /48, since one attacker
+    easily has that many. Anything else (a host name) by itself.
+    """
+    if ":" not in address:
+        return (address,)
+    try:
+        whole = int(ipaddress.IPv6Address(address))
+    except ValueError:
+        return (address,)
+    return tuple(_network(whole, bits) for bits in V6_PREFIXES)
+
+
+def _network(whole: int, bits: int) -> str:
+    return f"{ipaddress.IPv6Address(whole >> (128 - bits) << (128 - bits))}/{bits}"

@@ -1,0 +1,129 @@
+"""How many login attempts lines stand for, where one attempt leaves several lines.
+
+A wrong password over SSH leaves, depending on the server's settings, "Invalid user", a line of
+PAM, "Failed password" and "Connection closed by … [preauth]"; on a server that takes keys only, the
+first and the last alone. So no single line can be the one that counts. Each kind of line (its
+*sign*) occurs once an attempt at most; a connection therefore made as many attempts as the sign
+that occurred most often, and each line that raises this number tells of a new attempt, at once.
+
+Offered keys (`Failed publickey` and the like) are one sign that counts once a connection: an agent
+offers all it has, and keys are not guessed. A connection is known by machine and pid. PAM may log
+from a process of its own: its lines join the connection of the same source and user that is at most
+ten seconds old, and lines of sshd join one that PAM began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from mlids.logins import Login
+
+NS = 1_000_000_000
+QUIET_NS = 600 * NS  # an older connection's pid may be in use again
+JOIN_NS = 10 * NS
+GUESSED = frozenset(("password", "keyboard-interactive", "keyboard-interactive/pam"))
+
+
+class _Connection(msgspec.Struct):
+    last_ns: int
+    src: str
+    user: str
+    told: int = 0
+    signs: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Attempts:
+    """The connections of late, at most `connections` of them (`evicted` counts those let go)."""
+
+    def __init__(self, connections: int = 20_000) -> None:
+        self.connections = connections
+        self.evicted = 0
+        self._by_pid: dict[tuple[str, str, str], _Connection] = {}  # ordered by last line
+        self._latest: dict[tuple[str, str], _Connection] = {}  # by machine and source
+
+    def new(self, login: Login) -> int:
+        """How many attempts this line adds to those told already."""
+        if login.outcome == "success":
+            return login.times
+        key = (login.service, login.machine, login.pid or f"port {login.port}")
+        source = login.src or login.peer
+        connection = self._by_pid.pop(key, None)
+        if connection is not None and not _same(connection, login, source):
+            connection = None
+        if connection is None:
+            connection = self._joined(login, source) or _Connection(login.time_ns, source, "")
+            self._make_room(login.time_ns)
+        self._by_pid[key] = connection
+        if source:
+            self._latest.pop((login.machine, source), None)
+            self._latest[login.machine, source] = connection
+        connection.last_ns = max(connection.last_ns, login.time_ns)
+        connection.user = connection.user or login.user
+        return _count(connection, login)
+
+    def _joined(self, login: Login, source: str) -> _Connection | None:
+        """The connection under another pid that this line belongs to."""
+        latest = self._latest.get((login.machine, source))
+        if latest is None or abs(login.time_ns - latest.last_ns) > JOIN_NS:
+            return None
+        if latest.user and login.user and latest.user != login.user:
+            return None
+        if login.sign == "pam":
+            return latest
+        others = max((n for sign, n in latest.signs.items() if sign != "pam"), default=0)
+        return latest if latest.signs.get("pam", 0) > others else None
+
+    def _make_room(self, now_ns: int) -> None:
+        tables: tuple[dict[Any, _Connection], ...] = (self._by_pid, self._latest)
+        for kept in tables:
+            while kept:
+                key, oldest = next(iter(kept.items()))
+                stale = now_ns - oldest.last_ns > QUIET_NS
+                if not stale and len(kept) < self.connections:
+                    break
+                del kept[key]
+                self.evicted += not stale and kept is self._by_pid
+
+    def save(self) -> list[Any]:
+        """The state, as plain data."""
+        numbers: dict[int, int] = {}
+        connections: list[Any] = []
+        for connection in (*self._by_pid.values(), *self._latest.values()):
+            if id(connection) not in numbers:
+                numbers[id(connection)] = len(connections)
+                connections.append(list(msgspec.structs.astuple(connection)))
+        by_pid = [[*key, numbers[id(c)]] for key, c in self._by_pid.items()]
+        latest = [[*key, numbers[id(c)]] for key, c in self._latest.items()]
+        return [connections, by_pid, latest]
+
+    def restore(self, state: Iterable[Any]) -> None:
+        """Take up a state that `save` gave."""
+        stored, by_pid, latest = state
+        connections = [_Connection(*values) for values in stored]
+        self._by_pid = {(a, b, c): connections[number] for a, b, c, number in by_pid}
+        self._latest = {(a, b): connections[number] for a, b, number in latest}
+
+
+def _same(connection: _Connection, login: Login, source: str) -> bool:
+    """Whether a line under the same pid is of this connection, and not of a later one."""
+    if login.time_ns - connection.last_ns > QUIET_NS:
+        return False
+    if source and connection.src and source != connection.src:
+        # UseDNS writes names in some lines and addresses in others: only two of a kind can differ.
+        return (":" in source or source[-1].isdigit()) != (
+            ":" in connection.src or connection.src[-1].isdigit()
+        )
+    return not (login.user and connection.user and login.user != connection.user)
+
+
+def _count(connection: _Connection, login: Login) -> int:
+    offered = login.sign == "failed" and login.method not in GUESSED
+    sign = "offered" if offered else login.sign
+    seen = 1 if offered else connection.signs.get(sign, 0) + login.times
+    connection.signs[sign] = seen
+    new = max(0, seen - connection.told)
+    connection.told += new
+    return new

@@ -1,0 +1,106 @@
+"""Failed Login and Successful Login: one event a login, as log lines tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+import msgspec
+
+from mlids import logins
+from mlids.attempts import Attempts
+from mlids.batches import Detector, LineBatch
+from mlids.events import Event, detection_id
+
+FAILURE = ("Failed Login", "MEDIUM", ("authentication", "failure"), ("T1110",))
+SUCCESS = ("Successful Login", "LOW", ("authentication", "success"), ("T1078",))
+
+
+class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """Settings of the login detector."""
+
+    successes: Annotated[
+        bool, msgspec.Meta(description="Also store logins that succeeded, as LOW events")
+    ] = True
+    max_connections: Annotated[
+        int,
+        msgspec.Meta(ge=100, description="Connections remembered to count each attempt once"),
+    ] = 20_000
+
+
+class Login(Detector[LineBatch]):
+    """Tells every login once, however many lines it left (see `mlids.attempts`)."""
+
+    Settings = Settings
+    kind = LineBatch
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._attempts = Attempts(self.settings.max_connections)
+
+    def inspect(self, batch: LineBatch) -> Iterable[Event]:
+        """One event for each login."""
+        for login in logins.logins(batch):
+            for number in range(self._attempts.new(login)):
+                if login.outcome == "failure" or self.settings.successes:
+                    yield _event(batch, login, number)
+
+    def save(self) -> dict[str, Any]:
+        """The connections of late."""
+        return {"attempts": self._attempts.save()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state that `save` gave."""
+        self._attempts.restore(state["attempts"])
+
+    def counts(self) -> dict[str, int]:
+        """Connections that had to be forgotten early."""
+        return {"evicted": self._attempts.evicted}
+
+
+def _event(batch: LineBatch, login: logins.Login, number: int) -> Event:
+    type, severity, tags, techniques = SUCCESS if login.outcome == "success" else FAILURE
+    place = batch.evidence(login.row)
+    text = description(login)
+    return Event.new(
+        type,
+        severity,
+        "application",
+        dict(_details(login, text)),
+        time_ns=login.time_ns,
+        rule=f"login/{login.rule}",
+        tags=tags,
+        techniques=techniques,
+        evidence=(place,),
+        explanation=f"1 line tells of it (threshold 1, no window): {text}",
+        correlation_id=detection_id(
+            "login", place["source"], place["offset"], place["line"], number
+        ),
+    )
+
+
+def _details(login: logins.Login, text: str) -> Iterator[tuple[str, Any]]:
+    if login.src:
+        yield "ip", login.src
+    if login.peer:
+        yield "source_host", login.peer
+    if login.port:
+        yield "port", login.port
+    yield "protocol", "TCP"
+    yield "user", login.user
+    yield "service", login.service
+    yield "method", login.method
+    yield "user_exists", login.exists
+    if login.machine:
+        yield "target", login.machine
+    yield "description", text
+    yield "metadata", {"pid": login.pid}
+
+
+def description(login: logins.Login) -> str:
+    """A login in one sentence."""
+    verb = "failed" if login.outcome == "failure" else "succeeded"
+    kind = " that does not exist" if login.exists is False else ""
+    source = login.src or login.peer or "an unknown address"
+    method = f" by {login.method}" if login.method else ""
+    return f"{login.service} login of user {login.user!r}{kind} from {source} {verb}{method}"

@@ -1,0 +1,191 @@
+"""Syslog lines: RFC 3164 (with and without a year), RFC 5424, and ISO 8601 stamps of rsyslog."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+
+from mlids import chunks, stamps
+from mlids.batches import LineBatch, LogFormat
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WIDTH = 16  # bytes of "Jan 13 10:30:45 "
+SAMPLE = 65536  # bytes that are looked at to tell the format
+
+# Every part is bounded and the parts exclude each other, so that no line can make these slow.
+_HEAD = re.compile(
+    rb"(?:<\d{1,3}>)?(?:"
+    rb"(?P<v5424>1 )?(?P<date>\d{4}-\d\d-\d\d)[T ](?P<clock>\d\d:\d\d:\d\d)"
+    rb"(?:[.,](?P<part>\d{1,9}))?(?P<zone>Z|z|[+-]\d\d:?\d\d)?"
+    rb"|(?:(?P<before>\d{4}) )?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2})"
+    rb"(?: (?P<after>\d{4}))? (?P<time>\d\d:\d\d:\d\d)(?:\.(?P<bit>\d{1,9}))?:?"
+    rb")(?: |$)"
+)
+_REST = re.compile(
+    rb"([^ ]*+)(?: ++|$)(?:([^\s\[:]{1,128}+)(?:\[([^\]\s]{1,32}+)\])?:(?: |$))?(.*)", re.DOTALL
+)
+_RFC5424 = re.compile(
+    rb"([^ ]*+)(?: |$)([^ ]*+)(?: |$)([^ ]*+)(?: |$)[^ ]*+(?: |$)"
+    rb'(?:-|(?:\[(?:[^"\]]++|"(?:[^"\\]++|\\.)*+")*+\])*+)(?: |$)(?:\xef\xbb\xbf)?(.*)',
+    re.DOTALL,
+)
+_Fields = tuple[bytes | None, bytes | None, bytes | None, bytes]
+
+
+class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """Settings of the syslog format."""
+
+    timezone: Annotated[
+        str,
+        msgspec.Meta(description="IANA name of the zone of stamps without one; empty: this host's"),
+    ] = ""
+
+
+class Syslog(LogFormat):
+    """Columns: time (int64 ns, 0 unknown), host, program, pid, message (lists of bytes or None).
+
+    Stamps without a year get the latest that lies at most a day after `LineBatch.written`; stamps
+    without a zone are local time. Raises `ConfigError` for a time zone that does not exist.
+    """
+
+    Settings = Settings
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._zone = stamps.check_zone(self.settings.timezone)
+
+    def sniff(self, chunk: bytes) -> float:
+        """The share of lines with a stamp of syslog; never quite certain, since others use it."""
+        lines = [line for line in chunk[:SAMPLE].splitlines()[:200] if line]
+        known = sum(_HEAD.match(line) is not None for line in lines)
+        return 0.9 * known / len(lines) if lines else 0.0
+
+    def recognised(self, batch: LineBatch) -> NDArray[np.bool_]:
+        """Lines that begin with a stamp of one of the kinds."""
+        known = _plain(chunks.heads(batch, WIDTH))
+        starts, ends, data = batch.starts, batch.ends, batch.data
+        for row in np.flatnonzero(~known).tolist():
+            known[row] = _HEAD.match(data, int(starts[row]), int(ends[row])) is not None
+        return known
+
+    def parse(self, batch: LineBatch) -> dict[str, Any]:
+        """The columns; a line without a known stamp is all message."""
+        head = chunks.heads(batch, WIDTH)
+        plain = _plain(head)
+        times = np.zeros(len(batch), dtype=np.int64)
+        times[plain] = self._plain_times(head[plain], batch.written)
+        fields = self._fields(batch, plain, times)
+        columns = [list(column) for column in zip(*fields, strict=True)] or [[], [], [], []]
+        host, program, pid, message = columns
+        return {"time": times, "host": host, "program": program, "pid": pid, "message": message}
+
+    def _fields(
+        self, batch: LineBatch, plain: NDArray[np.bool_], times: NDArray[np.int64]
+    ) -> list[_Fields]:
+        """Host, program, pid and message of each line; fills in the times that are not plain."""
+        data, rest = batch.data, _REST.match
+        bounds = zip(batch.starts.tolist(), batch.ends.tolist(), plain.tolist(), strict=True)
+        fields: list[Any] = []
+        for row, (start, end, is_plain) in enumerate(bounds):
+            if is_plain:
+                match = rest(data, start + WIDTH, end)
+                fields.append(match.groups() if match else (None, None, None, b""))
+            else:
+                times[row], found = self._other(data[start:end], batch.written)
+                fields.append(found)
+            if fields[-1][1] is None:
+                fields[-1] = _hostless(fields[-1])
+        return fields
+
+    def _other(self, line: bytes, written: int) -> tuple[int, _Fields]:
+        """Time and fields of a line whose stamp is not the plain one."""
+        head = _HEAD.match(line)
+        if head is None:
+            return 0, (None, None, None, line)
+        time = self._iso_time(head) if head["date"] else self._named_time(head, written)
+        if head["v5424"]:
+            match = _RFC5424.match(line, head.end())
+            return time, _nil(match.groups()) if match else (None, None, None, line[head.end() :])
+        match = _REST.match(line, head.end())
+        return time, match.groups() if match else (None, None, None, b"")  # type: ignore[return-value]
+
+    def _iso_time(self, head: re.Match[bytes]) -> int:
+        try:
+            stamp = head["date"] + b"T" + head["clock"]
+            second = stamps.iso_second(stamp, head["zone"] or b"", self._zone)
+        except (ValueError, OverflowError):
+            return 0
+        return second * stamps.NS + _fraction(head["part"])
+
+    def _named_time(self, head: re.Match[bytes], written: int) -> int:
+        """Time of a stamp such as ``Jan 3 2025 10:30:45`` or ``Jan 3 10:30:45.5``."""
+        if head["month"] not in stamps.MONTHS:
+            return 0
+        month, day = stamps.MONTHS.index(head["month"]) + 1, int(head["day"])
+        clock = head["time"]
+        year = head["before"] or head["after"]
+        if year:
+            stamp = b"%s-%02d-%02dT%s" % (year, month, day, clock)
+            try:
+                time = stamps.iso_second(stamp, b"", self._zone) * stamps.NS
+            except (ValueError, OverflowError):
+                return 0
+        else:
+            second = int(clock[:2]) * 3600 + int(clock[3:5]) * 60 + int(clock[6:])
+            numbers = np.array([[month], [day], [second]], dtype=np.int64)
+            inferred = stamps.infer(numbers[0], numbers[1], numbers[2], written, self._zone)
+            time = int(inferred[0])
+        return time + _fraction(head["bit"]) if time else 0
+
+    def _plain_times(self, head: NDArray[np.uint8], written: int) -> NDArray[np.int64]:
+        digits = head.astype(np.int64) - 48
+        day = np.where(head[:, 4] == 32, 0, digits[:, 4]) * 10 + digits[:, 5]
+        hour, minute, second = (digits[:, at] * 10 + digits[:, at + 1] for at in (7, 10, 13))
+        clock = np.where(
+            (hour < 24) & (minute < 60) & (second < 61), hour * 3600 + minute * 60 + second, -1
+        )
+        return stamps.infer(_months(head), day, clock, written, self._zone)
+
+
+def _plain(head: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which lines begin like ``Jan 13 10:30:45 `` or ``Jan  3 10:30:45 ``."""
+    digit = (head >= 48) & (head <= 57)
+    marks = (head[:, 3] == 32) & (head[:, 6] == 32) & (head[:, 9] == 58) & (head[:, 12] == 58)
+    numbers = digit[:, 5] & digit[:, 7] & digit[:, 8] & digit[:, 10] & digit[:, 11]
+    numbers &= digit[:, 13] & digit[:, 14] & (digit[:, 4] | (head[:, 4] == 32))
+    known: NDArray[np.bool_] = marks & numbers & (head[:, 15] == 32) & (_months(head) > 0)
+    return known
+
+
+def _months(head: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """1 to 12, 0 where the first three bytes name no month."""
+    wide = head[:, :3].astype(np.int64)
+    code = wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2]
+    known = np.array([int.from_bytes(name, "big") for name in stamps.MONTHS], dtype=np.int64)
+    order = np.argsort(known)
+    place = np.minimum(np.searchsorted(known[order], code), 11)
+    return np.where(known[order][place] == code, order[place] + 1, 0)
+
+
+def _hostless(fields: _Fields) -> _Fields:
+    """``prog[1]: text`` without a host: what was taken for the host is the program."""
+    host = fields[0]
+    if not host or not host.endswith(b":"):
+        return fields
+    program, _, pid = host[:-1].partition(b"[")
+    return None, program, pid.rstrip(b"]") or None, fields[3]
+
+
+def _nil(groups: tuple[Any, ...]) -> _Fields:
+    """RFC 5424 writes ``-`` for what is unknown."""
+    host, program, pid = (None if group == b"-" else group for group in groups[:3])
+    return host, program, pid, groups[3]
+
+
+def _fraction(digits: bytes | None) -> int:
+    return int(digits.ljust(9, b"0")) if digits else 0
