@@ -40,6 +40,11 @@ class Courier:
         self._failures = 0  # offers in a row of which nothing was taken
         self._strikes = 0
 
+    @property
+    def stuck(self) -> bool:
+        """True where nothing was taken so often that the next events may tell who is to blame."""
+        return self._failures >= PATIENCE
+
     def open(self) -> Outcome | None:
         """Open the sink where it is not; None: it is open."""
         if self._open:
@@ -61,7 +66,7 @@ class Courier:
             self._failures = self._strikes = 0
             return outcome._replace(wait_s=self._pause(outcome) if outcome.left else 0.0)
         outcome = outcome._replace(wait_s=self._backoff(outcome.error))
-        return self._passed_by(outcome) if self._failures > PATIENCE else outcome
+        return self._passed_by(outcome) if self.stuck else outcome
 
     def close(self) -> None:
         """Close the sink; what it raises then changes nothing."""

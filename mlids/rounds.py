@@ -72,8 +72,7 @@ class SinkRounds:
         if closed := self._courier.open():
             return self._failed(closed)
         with self._owner:
-            if not self._left and not self.ended:
-                self._left = self._backlog.take(self._sink.batch_size)
+            self._refill()
         if not self._left:
             self._recovered()
             return None
@@ -100,6 +99,17 @@ class SinkRounds:
             if not self.ended:
                 self.ended = True
                 self._backlog.close(self._left)
+
+    def _refill(self) -> None:
+        if self.ended:
+            return
+        if not self._left:
+            self._left = self._backlog.take(self._sink.batch_size)
+        elif len(self._left) == 1 and self._courier.stuck:
+            # The next events show whether it is this one or the peer. From here on it is in memory
+            # only, so a kill -9 would keep it from the sink.
+            self._backlog.done()
+            self._left += self._backlog.take(self._sink.batch_size - 1)
 
     def _count(self, outcome: Outcome) -> None:
         status = self._account.status
