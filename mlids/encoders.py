@@ -46,6 +46,15 @@ def fitted(text: str, width: int) -> str:
     return "".join(taken) + "…" if width > 0 else ""
 
 
+def csv_safe(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection)."""
+    formula = text.lstrip().startswith(
+        ("=", "+", "-", "@", "|", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+    )
+    text = terminal_safe(text, len(text))
+    return "'" + text if formula else text
+
+
 def _visible(text: str) -> list[str]:
     shown, marks = [], 0
     for char in text:

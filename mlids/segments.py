@@ -71,16 +71,28 @@ def _compressor(raw: IO[bytes], kind: str) -> Any:
 
 def lines(path: Path) -> Iterator[bytes]:
     """The whole lines of one file of the store; what is torn at its end is left out."""
-    with _opened(path) as stream:
-        for line in stream:
-            if line.endswith(b"\n"):
-                yield line
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(_opened(_present(path)))
+        except FileNotFoundError:  # compressed at this very moment
+            stream = stack.enter_context(_opened(_present(path)))
+        yield from (line for line in stream if line.endswith(b"\n"))
+
+
+def modified_ns(path: Path) -> int:
+    """When a segment got its last record, ns since 1970."""
+    return _present(path).stat().st_mtime_ns
+
+
+def _present(path: Path) -> Path:
+    """The file itself, or what it was compressed to meanwhile."""
+    if path.exists():
+        return path
+    return next(iter(sorted(path.parent.glob(path.name + ".*"))), path)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    if not path.exists():  # compressed meanwhile
-        path = next((p for p in path.parent.glob(path.name + ".*")), path)
     if path.suffix == ".gz":
         with gzip.open(path) as stream:
             yield cast(IO[bytes], stream)

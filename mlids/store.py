@@ -55,6 +55,8 @@ class EventStore:
         self._durable = 0  # tickets whose record is on the disk, or was dropped
         self._closing = False
         self._writer: threading.Thread | None = None
+        self._compressing: list[threading.Thread] = []
+        self._one_at_a_time = threading.Lock()
         self._lock = FolderLock(self.folder)
         self._file = -1
         self._written = 0  # bytes in the open file
@@ -63,17 +65,18 @@ class EventStore:
 
     def open(self) -> None:
         """Take the lock and start the writer. Raises `MLIDSError` E006, E004 or E106."""
-        if self._writer:
-            return
-        self._lock.acquire()
-        try:
-            self._open_file()
-        except OSError as error:
-            self._lock.release()
-            raise MLIDSError("E106", f"{self.folder}: {error.strerror}") from error
-        self._closing = False
-        self._writer = threading.Thread(target=self._write_on, name="store", daemon=True)
-        self._writer.start()
+        with self._changed:
+            if self._writer:
+                return
+            self._lock.acquire()
+            try:
+                self._open_file()
+            except OSError as error:
+                self._lock.release()
+                raise MLIDSError("E106", f"{self.folder}: {error.strerror}") from error
+            self._closing = False
+            self._writer = threading.Thread(target=self._write_on, name="store", daemon=True)
+            self._writer.start()
 
     def append(self, record: bytes) -> int:
         """Hand over one record (JSON without newline); returns its ticket for `wait`."""
@@ -107,8 +110,11 @@ class EventStore:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        deadline = time.monotonic() + timeout
         self._writer.join(timeout)
         self._writer = None
+        for thread in self._compressing:
+            thread.join(max(0.0, deadline - time.monotonic()))
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -181,11 +187,15 @@ class EventStore:
         self._file = -1
         path = segments.seal(self.folder)
         if self.compression != "none":
-            threading.Thread(target=self._compress, args=(path,), name="compress").start()
+            self._compressing = [thread for thread in self._compressing if thread.is_alive()]
+            thread = threading.Thread(target=self._compress, args=(path,), name="compress")
+            self._compressing.append(thread)
+            thread.start()
 
     def _compress(self, path: Path) -> None:
         try:
-            segments.compress(path, self.compression)
+            with self._one_at_a_time:
+                segments.compress(path, self.compression)
         except (OSError, ImportError) as error:
             _log.warning("%s stays uncompressed: %s", path, error)
 
@@ -236,9 +246,8 @@ class EventStore:
         needle = msgspec.json.encode(text)[1:-1].lower() if text.isascii() else b""
         for path in segments.files(self.folder):
             try:
-                if path.stat().st_mtime_ns < since - _AHEAD_NS:
-                    continue
-                yield from _events(path, needle)
+                if segments.modified_ns(path) >= since - _AHEAD_NS:
+                    yield from _events(path, needle)
             except FileNotFoundError:
                 continue  # deleted by retention meanwhile
             except OSError as error:

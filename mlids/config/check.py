@@ -14,31 +14,39 @@ Line = Callable[[Path], int | None]
 
 def problems(values: Mapping[str, Any], kind: type[msgspec.Struct], line: Line) -> list[str]:
     """Every mistake in `values`, measured by the struct `kind`; `line` tells where a key stands."""
-    return list(_section(values, kind, (), line))
+    return list(_Check(kind, line).section(values, kind, ()))
 
 
-def _section(
-    values: Mapping[str, Any], kind: type[msgspec.Struct], path: Path, line: Line
-) -> Iterator[str]:
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
-    for key, value in values.items():
-        here = (*path, key)
-        if key not in known:
-            yield _at(line(here), f"{'.'.join(here)} is unknown{nearest(here, kind)}")
-        elif is_section(known[key].type):
-            yield from _inner(value, known[key].type, here, line)
-        else:
-            try:
-                msgspec.convert(value, known[key].type)
-            except msgspec.ValidationError as error:
-                yield _at(line(here), f"{'.'.join(here)}: {_plain(error)}, not {value!r}")
+class _Check:
+    def __init__(self, root: type[msgspec.Struct], line: Line) -> None:
+        self.root = root
+        self.line = line
 
+    def section(
+        self, values: Mapping[str, Any], kind: type[msgspec.Struct], path: Path
+    ) -> Iterator[str]:
+        known = {field.name: field for field in msgspec.structs.fields(kind)}
+        for key, value in values.items():
+            here = (*path, key)
+            if key not in known:
+                yield self._at(here, f" is unknown{nearest(here, self.root)}")
+            elif is_section(known[key].type):
+                yield from self._inner(value, known[key].type, here)
+            else:
+                try:
+                    msgspec.convert(value, known[key].type)
+                except msgspec.ValidationError as error:
+                    yield self._at(here, f": {_plain(error)}, not {value!r}")
 
-def _inner(value: Any, kind: type[msgspec.Struct], path: Path, line: Line) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        yield from _section(value, kind, path, line)
-    elif value is not None:  # an empty section means its defaults
-        yield _at(line(path), f"{'.'.join(path)}: a section of keys is expected, not {value!r}")
+    def _inner(self, value: Any, kind: type[msgspec.Struct], path: Path) -> Iterator[str]:
+        if isinstance(value, Mapping):
+            yield from self.section(value, kind, path)
+        elif value is not None:  # an empty section means its defaults
+            yield self._at(path, f": a section of keys is expected, not {value!r}")
+
+    def _at(self, path: Path, text: str) -> str:
+        line = self.line(path)
+        return f"line {line}: {'.'.join(path)}{text}" if line else f"{'.'.join(path)}{text}"
 
 
 def is_section(kind: Any) -> bool:
@@ -72,7 +80,3 @@ def nearest(path: Path, kind: type[msgspec.Struct]) -> str:
 def _plain(error: msgspec.ValidationError) -> str:
     text = str(error).partition(" - at `$")[0]
     return text[:1].lower() + text[1:].rstrip(".")
-
-
-def _at(line: int | None, text: str) -> str:
-    return f"line {line}: {text}" if line else text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import yaml
@@ -24,11 +23,15 @@ def with_value(document: Document, path: Path, value: Any) -> Document:
 
 def scalar(value: Any) -> str:
     """A value as it stands in YAML, on one line; texts that YAML would misread are quoted."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True)
-    text = text.removesuffix("...\n").rstrip("\n")
-    if isinstance(value, str) and not (text == value and value.isidentifier()):
-        return json.dumps(value, ensure_ascii=False)
-    return text
+    style = None
+    if isinstance(value, str) and not (value.isidentifier() and _plain(value) == value):
+        style = '"'
+    return _plain(value, style)
+
+
+def _plain(value: Any, style: str | None = None) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, default_style=style, width=10**9)
+    return text.removesuffix("...\n").rstrip("\n")
 
 
 def _replaced(text: str, node: Any, value: Any) -> str:

@@ -124,8 +124,8 @@ def section_of(folder: str, name: str) -> str:
 
 
 def is_shown(field: msgspec.structs.FieldInfo) -> bool:
-    """False for a setting that the program fills in itself (``extra={"key": …}`` in its Meta)."""
-    return "key" not in extra(field)
+    """False for a setting that the program fills in itself: ``extra={"key": …}``, or no default."""
+    return "key" not in extra(field) and not field.required
 
 
 def extra(field: msgspec.structs.FieldInfo) -> dict[str, Any]:

@@ -1,0 +1,67 @@
+from typing import Any
+
+import pytest
+
+from mlids.config import check
+from mlids.config.schema import settings_type
+from mlids.config.tree import parse
+
+
+def found(text: str) -> list[str]:
+    document = parse(text)
+    return check.problems(document.values, settings_type(), document.line)
+
+
+def test_right_values_have_no_problems():
+    assert found("thresholds:\n  port_scan_threshold: 15\nversion: '1.0'\n") == []
+
+
+def test_an_empty_section_means_its_defaults():
+    assert found("thresholds:\n") == []
+
+
+def test_all_problems_are_told_at_once_with_line_and_nearest_key():
+    text = "thresholds:\n  port_scan_treshold: 15\n  brute_force_threshold: many\nsniks: {}\n"
+    problems = found(text)
+    assert len(problems) == 3
+    assert problems[0].startswith("line 2: thresholds.port_scan_treshold is unknown")
+    assert "did you mean thresholds.port_scan_threshold?" in problems[0]
+    assert problems[1].startswith("line 3: thresholds.brute_force_threshold: expected `int`")
+    assert "did you mean sinks?" in problems[2]
+
+
+def test_a_key_in_the_wrong_section_is_shown_its_place():
+    assert "thresholds.port_scan_threshold" in found("monitoring:\n  port_scan_threshold: 3\n")[0]
+
+
+def test_a_value_where_a_section_belongs():
+    assert "a section of keys" in found("sinks: true\n")[0]
+
+
+LEAVES = [(".".join(path), field) for path, field in check.all_keys(settings_type())]
+
+
+@pytest.mark.parametrize("key", [key for key, _ in LEAVES])
+def test_every_key_misspelt_once_is_refused_and_named(key):
+    section, _, leaf = key.rpartition(".")
+    wrong = leaf[:-1] if len(leaf) > 3 else leaf + "x"
+    if (section + "." + wrong).lstrip(".") in dict(LEAVES):
+        wrong = leaf + "_x"
+    values: dict[str, Any] = {wrong: 1}
+    for name in reversed(section.split(".") if section else []):
+        values = {name: values}
+    problems = check.problems(values, settings_type(), lambda path: 7)
+    assert len(problems) == 1
+    assert problems[0].startswith("line 7: ")
+    assert "is unknown" in problems[0]
+    assert f"did you mean {key}?" in problems[0]
+
+
+@pytest.mark.parametrize("key", [key for key, _ in LEAVES])
+def test_every_key_refuses_a_value_of_a_wrong_type(key):
+    values: Any = {"no": {"setting": "is a mapping of mappings"}}
+    for name in reversed(key.split(".")):
+        values = {name: values}
+    problems = check.problems(values, settings_type(), lambda path: None)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{key}: ")

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+
+from mlids.analyzer import Analyzer
+from mlids.errors import MLIDSError
+from mlids.store import EventStore
+from mlids.testing import START_NS, event
+from mlids.volume import NS
+
+DAY = 86400
+
+
+@pytest.fixture
+def analyzer(tmp_path):
+    store = EventStore(tmp_path / "logs")
+    for n in range(10):
+        store.append(
+            event(seconds=n * 3600, details={"ip": f"192.0.2.{n % 3}"}).stamped().encoded()
+        )
+    store.append(event("Port Scan", "HIGH", source="network", seconds=-40 * DAY).encoded())
+    store.append(event("XSS", "HIGH", seconds=5, details={"ip": "=cmd()", "user": "a,b"}).encoded())
+    store.close()
+    return Analyzer(logs_dir=tmp_path / "logs", clock=lambda: START_NS + DAY * NS)
+
+
+def test_summary_counts_by_type_severity_source_hour_and_address(analyzer):
+    summary = analyzer.generate_summary(days=30)
+    assert summary["total"] == 11
+    assert summary["by_type"] == {"Failed Login": 10, "XSS": 1}
+    assert summary["by_severity"] == {"MEDIUM": 10, "HIGH": 1}
+    assert summary["by_source"] == {"application": 11}
+    assert summary["by_hour"]["10"] == 2
+    assert summary["top_addresses"]["192.0.2.0"] == 4
+    assert json.dumps(summary)
+    assert analyzer.generate_summary(days=90)["total"] == 12
+    assert analyzer.generate_summary(days=30, search="xss")["total"] == 1
+
+
+def test_an_empty_store_has_an_empty_summary(tmp_path):
+    assert Analyzer(tmp_path / "none").generate_summary()["total"] == 0
+    assert Analyzer(tmp_path / "none").detect_anomalies() == []
+
+
+def test_export(analyzer, tmp_path):
+    path = analyzer.export_report(format="json", output_file=tmp_path / "new" / "report.json")
+    assert json.loads(path.read_text())["total"] == 11
+    text = analyzer.export_report("txt", tmp_path / "report.txt").read_text()
+    assert "11 events" in text and "192.0.2.0" in text
+    rows = analyzer.export_report("csv", tmp_path / "report.csv").read_text().splitlines()
+    assert len(rows) == 12
+    assert "'=cmd()" in rows[-1] and '"a,b"' in rows[-1]
+    with pytest.raises(MLIDSError) as caught:
+        analyzer.export_report("xls", tmp_path / "report.xls")
+    assert caught.value.code == "E105"
+
+
+def test_load_data_is_a_frame_with_times_and_details(analyzer):
+    frame = analyzer.load_data(days=30)
+    assert len(frame) == 11
+    assert str(frame["timestamp"].dtype).startswith("datetime64")
+    assert (frame["details.ip"] == "192.0.2.1").sum() == 3
+
+
+def test_load_data_of_an_empty_store_is_an_empty_frame(tmp_path):
+    assert len(Analyzer(tmp_path / "none").load_data(30)) == 0
+
+
+@pytest.mark.parametrize("method", ["mad", "zscore", "isolation_forest"])
+def test_a_burst_is_an_anomaly_and_names_its_events(tmp_path, method):
+    store = EventStore(tmp_path)
+    usual = [event(seconds=n * 300, correlation_id="u") for n in range(0, 200)]
+    burst = [event(seconds=150 * 300 + n, id=f"burst-{n}") for n in range(80)]
+    for one in usual + burst:
+        store.append(one.encoded())
+    store.close()
+    analyzer = Analyzer(tmp_path, clock=lambda: START_NS + 200 * 300 * NS)
+    found = analyzer.detect_anomalies(window_hours=24, method=method)
+    assert found[0]["type"] == "Failed Login"
+    assert found[0]["observed"] == 81
+    assert found[0]["method"] == method
+    assert "burst-0" in found[0]["events"]
+    assert found[0]["since"] == "2025-01-13T23:00:45.000000Z"
+    assert len(found) == 1
+    assert analyzer.detect_anomalies(window_hours=2, method=method) == []
+
+
+def test_an_unknown_method_is_e105(analyzer):
+    with pytest.raises(MLIDSError) as caught:
+        analyzer.detect_anomalies(method="magic")
+    assert caught.value.code == "E105"

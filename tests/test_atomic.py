@@ -1,0 +1,33 @@
+import os
+import stat
+
+import pytest
+
+from mlids.atomic import write_atomically
+from mlids.errors import MLIDSError
+
+
+def test_the_file_is_replaced_and_keeps_its_mode(tmp_path):
+    path = tmp_path / "f"
+    write_atomically(path, "one", mode=0o600)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    write_atomically(path, b"two", sync=False)
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    path = tmp_path / "f"
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MLIDSError) as caught:
+        write_atomically(path, "new")
+    assert caught.value.code == "E106"
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["f"]
