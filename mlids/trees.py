@@ -144,6 +144,8 @@ def hashed(path: str, limit: int) -> str:
     except OSError:
         return ""
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return ""
         while limit > 0 and (chunk := os.read(handle, min(CHUNK, limit))):
             digest.update(chunk)
             limit -= len(chunk)

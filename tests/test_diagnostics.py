@@ -1,0 +1,47 @@
+import json
+import logging
+
+import pytest
+
+from mlids import diagnostics
+from mlids.errors import MLIDSError
+
+
+@pytest.fixture(autouse=True)
+def stopped():
+    yield
+    diagnostics.stop()
+
+
+def test_json_lines_with_traceback(tmp_path):
+    diagnostics.start(tmp_path, "INFO", "json", 10_000, 1)
+    log = logging.getLogger("mlids.test")
+    log.debug("not this")
+    try:
+        raise RuntimeError("why")
+    except RuntimeError:
+        log.exception("it %s", "failed")
+    (line,) = (tmp_path / "mlids.log").read_text().splitlines()
+    entry = json.loads(line)
+    assert (entry["level"], entry["message"]) == ("ERROR", "it failed")
+    assert "why" in entry["traceback"]
+
+
+def test_text_rotates_and_keeps_so_many(tmp_path):
+    diagnostics.start(tmp_path, "DEBUG", "text", 500, 2)
+    for n in range(100):
+        logging.getLogger("mlids.test").debug("line %d", n)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mlids.log", "mlids.log.1", "mlids.log.2"]
+
+
+def test_nothing_is_written_after_the_stop(tmp_path):
+    diagnostics.start(tmp_path, "INFO", "json", 500, 2)
+    diagnostics.stop()
+    logging.getLogger("mlids.test").error("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "f").write_text("")
+    with pytest.raises(MLIDSError):
+        diagnostics.start(tmp_path / "f" / "x", "INFO", "json", 500, 2)
