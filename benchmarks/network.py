@@ -49,7 +49,7 @@ def _part(packets: int, number: int, rng: np.random.Generator) -> bytes:
     web, ssh = packets * 70 // 100 // 32, packets * 9 // 100 // 60
     dns, scan = packets // 10, packets // 200
     rows = [_tcp(web, 32, 443, rng), _tcp(ssh, 60, 22, rng), _dns(dns, rng), _scan(scan, number)]
-    records = np.concatenate([row[0] for row in rows])
+    records = np.concatenate([row[0] for row in rows]).astype(RECORD)
     sizes = np.concatenate([row[1] for row in rows])
     times = np.concatenate([row[2] for row in rows]) + number * 60.0
     order = np.argsort(times, kind="stable")

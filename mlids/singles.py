@@ -1,0 +1,90 @@
+"""Sources that showed one contact so far, millions of them, in a table of fixed size.
+
+Random (spoofed) sources each show one contact and are never seen again; a real scanner shows a
+second one and moves on to where it is followed exactly. The table is an array: it needs memory only
+where it was written, and a source that finds no room replaces the one longest unseen of its bucket.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlids.contacts import contact
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlids.contacts import Records
+
+    Words = NDArray[np.uint64]
+
+WAYS = 4  # places where a source may stand
+
+
+@cache
+def _entry() -> np.dtype[Any]:
+    return np.dtype([("key", "u8"), ("contact", contact())])
+
+
+class Singles:
+    """One contact per source key (any well mixed number but 0), for at most `most` sources.
+
+    forget_ns: after so long a contact counts no more; evicted: those replaced before.
+    """
+
+    def __init__(self, most: int, forget_ns: int) -> None:
+        self._bits = max(4, (most // WAYS).bit_length() - 1)
+        self._table: Records = np.zeros(WAYS << self._bits, _entry())
+        self._keys = self._table["key"]
+        self._times = self._table["contact"]["time"]
+        self.forget_ns = forget_ns
+        self.evicted = 0
+        self.used = False
+
+    def place(self, keys: Words, now: int) -> NDArray[np.int64]:
+        """Where each of these sources stands, -1 where it does not."""
+        if not self.used:
+            return np.full(len(keys), -1, np.int64)
+        places = self._places(keys)
+        hit = (self._keys[places] == keys[:, None]) & (self._times[places] >= now - self.forget_ns)
+        return np.where(hit.any(axis=1), places[np.arange(len(keys)), hit.argmax(axis=1)], -1)
+
+    def take(self, places: NDArray[np.int64]) -> Records:
+        """Remove and return the contacts that stand at these places."""
+        taken: Records = self._table["contact"][places]
+        self._keys[places] = 0
+        self._times[places] = 0
+        return taken
+
+    def put(self, keys: Words, contacts: Records) -> None:
+        """Enter sources that do not stand there, each key once; ordered by time."""
+        while len(keys):
+            self.used = True
+            places = self._places(keys)
+            oldest = self._times[places].argmin(axis=1)
+            chosen = places[np.arange(len(keys)), oldest]
+            _, first = np.unique(chosen, return_index=True)
+            places, new = chosen[first], contacts[first]
+            fresh = self._times[places] >= new["time"] - self.forget_ns
+            self.evicted += int(np.count_nonzero(fresh & (self._keys[places] > 0)))
+            self._keys[places] = keys[first]
+            self._table["contact"][places] = new
+            later = np.ones(len(keys), bool)
+            later[first] = False
+            keys, contacts = keys[later], contacts[later]
+
+    def _places(self, keys: Words) -> NDArray[np.int64]:
+        bucket = (keys >> np.uint64(64 - self._bits)).astype(np.int64) * WAYS
+        return bucket[:, None] + np.arange(WAYS)
+
+    def save(self) -> bytes:
+        """The state, as bytes."""
+        return self._table[self._keys > 0].tobytes() if self.used else b""
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that `save` gave."""
+        entries = np.frombuffer(state, _entry())
+        self.put(entries["key"], entries["contact"])
