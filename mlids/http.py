@@ -63,18 +63,12 @@ class Client:
         timeout_s: float = 10.0,
         max_answer: int = 8 << 20,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise MLIDSError("E002", f"{_shown(url)!r} is no http or https address")
-        self.host = parts.hostname
-        self.port = _port(url)
+        self.host, self.port, self._tls = _place(url)
         self.url = _shown(url).rstrip("/")
-        self._tls = parts.scheme == "https"
         self._headers = {"User-Agent": "mlids", "Accept-Encoding": "identity", **(headers or {})}
         for name, value in self._headers.items():
-            if not (
-                value.isascii() and value.isprintable()
-            ):  # said here, as below it would be shown
+            # Said here without the value, as the library would show it.
+            if not (value.isascii() and value.isprintable()):
                 raise MLIDSError("E002", f"the {name} for {self.url} holds a forbidden character")
         self._verify = verify
         self._ca_file = ca_file
@@ -132,7 +126,7 @@ class Client:
 
     def _read(self, response: httpx2.Response, until: float) -> Answer:
         body = b""
-        for piece in response.iter_raw(65536):
+        for piece in response.iter_raw():  # as they come, so that the clock is looked at
             body += piece
             if len(body) > self._max_answer:
                 raise SinkError(f"{self.url}: the answer exceeds {self._max_answer} bytes")
@@ -157,12 +151,17 @@ def _seconds(text: str | None) -> float | None:
     return min(float(text), 3600.0) if text and text.strip().isdecimal() else None
 
 
-def _port(url: str) -> int:
+def _place(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether it is https. Raises `MLIDSError` E002, showing nothing secret."""
     try:
         parts = urlsplit(url)
-        return parts.port or (443 if parts.scheme == "https" else 80)
+        tls = parts.scheme == "https"
+        port = parts.port or (443 if tls else 80)
     except ValueError as error:
-        raise MLIDSError("E002", f"{_shown(url)!r}: the port is no number up to 65535") from error
+        raise MLIDSError("E002", f"an address cannot be read: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise MLIDSError("E002", f"{_shown(url)!r} is no http or https address")
+    return parts.hostname, port, tls
 
 
 def _shown(url: str) -> str:

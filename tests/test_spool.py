@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections import deque
 from pathlib import Path
@@ -127,6 +130,54 @@ def test_a_full_disk_loses_whole_lines_and_goes_on(tmp_path: Path) -> None:
     assert "full" in spool.trouble
     assert spool.append(numbers(5, 7)) == 0
     assert drained(spool) == [*numbers(0, 3), *numbers(5, 7)]
+
+
+@pytest.mark.root
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", tmp_path], check=True)
+    try:
+        spool = Spool(tmp_path / "s")
+        lost = sum(spool.append(numbers(n, n + 100)) for n in range(0, 20_000, 100))
+        assert 0 < lost < 20_000
+        assert spool.trouble
+        found = []
+        while lines := spool.read(50):
+            spool.done()
+            found += lines
+        assert len(found) == 20_000 - lost
+        assert spool.append(numbers(0, 100)) == 0  # there is room again
+        assert drained(spool) == numbers(0, 100)
+        spool.close()
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_kill_9_leaves_whole_lines_in_order(tmp_path: Path) -> None:
+    program = f"""
+import itertools, pathlib
+from mlids.spool import Spool
+spool = Spool(pathlib.Path({str(tmp_path)!r}))
+spool.segment_bytes = 3000
+for n in itertools.count():
+    spool.append([b'{{"n":%d}}' % n])
+    if n % 3 == 0:
+        spool.read(2)
+        spool.done()
+        print(n, flush=True)
+"""
+    begin = 0
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+        assert process.stdout
+        while int(process.stdout.readline()) < 600:
+            pass
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        found = [json.loads(line)["n"] for line in drained(Spool(tmp_path))]
+        assert found == list(range(found[0], found[-1] + 1))
+        assert found[0] > begin
+        begin = 300
 
 
 def test_a_folder_that_cannot_be_made_counts_as_loss(tmp_path: Path) -> None:

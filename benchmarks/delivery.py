@@ -1,0 +1,136 @@
+"""How fast events go through a TCP sink, how fast a backlog drains, and what `put` costs.
+
+    python benchmarks/delivery.py [events]
+
+The physical limit is a bare socket that sends the same lines in the same batches.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from mlids.delivery import Delivery
+from mlids.door import Door
+from mlids.events import Event
+from mlids.feed import Feed
+from mlids.integrations.tcp import TCPSink
+from mlids.testing import event
+
+
+class Reader:
+    """Counts the lines that arrive."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        while data := connection.recv(1 << 20):
+            self.lines += data.count(b"\n")
+
+    def wait(self, lines: int) -> None:
+        while self.lines < lines:
+            time.sleep(0.001)
+        self.lines = 0
+
+
+def bare(events: list[Event], reader: Reader) -> float:
+    begin = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", reader.port)) as sender:
+        for at in range(0, len(events), 500):
+            sender.sendall(b"".join(e.encoded() + b"\n" for e in events[at : at + 500]))
+    reader.wait(len(events))
+    return len(events) / (time.perf_counter() - begin)
+
+
+def through(events: list[Event], reader: Reader) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        sink = TCPSink(host="127.0.0.1", port=reader.port)
+        delivery = Delivery(sink, "tcp", spool=Path(folder))
+        delivery.start()
+        begin = time.perf_counter()
+        for one in events:
+            delivery.put(one)
+        put = (time.perf_counter() - begin) / len(events)
+        reader.wait(len(events))
+        rate = len(events) / (time.perf_counter() - begin)
+        delivery.stop()
+    return rate, put * 1e6
+
+
+def drain(events: list[Event], reader: Reader) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        sink = TCPSink(host="127.0.0.1", port=reader.port)
+        waiting = Delivery(sink, "tcp", spool=Path(folder), capacity=len(events))
+        for one in events:
+            waiting.put(one)
+        waiting.stop(0)  # never started: all of it goes to disk
+        delivery = Delivery(sink, "tcp", spool=Path(folder))
+        begin = time.perf_counter()
+        delivery.start()
+        reader.wait(len(events))
+        rate = len(events) / (time.perf_counter() - begin)
+        delivery.stop()
+    return rate
+
+
+def feed_delay(stalled: int, messages: int = 300) -> float:
+    """Milliseconds, 99th percentile, from publishing to a client that reads among stalled ones."""
+    from websockets.sync.client import connect
+
+    feed = Feed(Door(max_clients=200), list, client_queue=2000)
+    feed.open("127.0.0.1", 0, [])
+    port = feed.endpoints()[0][1]
+    key = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + key
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(stalled)]
+    for one in silent:
+        one.sendall(head)
+    delays = []
+    with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as client:
+        while feed.clients() <= stalled:
+            time.sleep(0.01)
+        for _ in range(messages):
+            begin = time.perf_counter()
+            feed.publish([b"x" * 2000])
+            client.recv()
+            delays.append(time.perf_counter() - begin)
+            time.sleep(0.001)
+    feed.close()
+    for one in silent:
+        one.close()
+    return sorted(delays)[int(messages * 0.99)] * 1e3
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
+    events = [event(id=str(n)) for n in range(count)]
+    for one in events:
+        one.encoded()
+    reader = Reader()
+    limit = max(bare(events, reader) for _ in range(3))
+    runs = [through(events, reader) for _ in range(3)]
+    drained = max(drain(events, reader) for _ in range(3))
+    rate, put = max(run[0] for run in runs), min(run[1] for run in runs)
+    print(f"bare socket         {limit:>10,.0f} events/s")
+    print(f"through a TCP sink  {rate:>10,.0f} events/s  ({rate / limit:.2f} of it)")
+    print(f"backlog from disk   {drained:>10,.0f} events/s  ({drained / limit:.2f} of it)")
+    print(f"put                 {put:>10.1f} µs")
+    alone, among = feed_delay(0), feed_delay(100)
+    print(f"feed, p99           {alone:>10.2f} ms alone, {among:.2f} ms among 100 stalled clients")
+
+
+if __name__ == "__main__":
+    main()
