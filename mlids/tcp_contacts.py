@@ -50,6 +50,7 @@ class TcpContacts:
         self.attempts = Attempts(grace_ns, most)
         self._handshakes = np.zeros(1 << SLOTS_BITS, np.uint64)
         self._server_next = np.zeros(1 << SLOTS_BITS, np.uint32)
+        self._since = np.zeros(1 << SLOTS_BITS, np.int64)
 
     def inspect(self, batch: PacketBatch, quoted: Quotes | None, capture: int) -> list[Records]:
         """The contacts of a batch: failed ones at their moment, OPENED where a port answered."""
@@ -58,8 +59,8 @@ class TcpContacts:
         kinds = classes[rows]
         asks, opens = rows[kinds == SYN_CLASS], rows[kinds == SYNACK_CLASS]
         resets, fins = rows[kinds == RST_CLASS], rows[kinds == FIN_CLASS]
-        found = [*self._first_contacts(batch, asks, opens, resets, quoted, capture)]
-        found += self._unused(batch, opens, resets, fins, capture)
+        found = [*self._first_contacts(batch, (asks, opens, resets), quoted, capture)]
+        found += self._unused(batch, opens, np.concatenate((resets, fins)), capture)
         found += _odd(batch, rows[kinds == ODD_CLASS], capture)
         if len(opens):
             found.append(_opened(batch, opens, capture))
@@ -76,13 +77,12 @@ class TcpContacts:
     def _first_contacts(
         self,
         batch: PacketBatch,
-        asks: Rows,
-        opens: Rows,
-        resets: Rows,
+        answers: tuple[Rows, Rows, Rows],
         quoted: Quotes | None,
         capture: int,
     ) -> list[Records]:
-        rows = np.concatenate((asks, opens, resets))
+        asks, opens, _ = answers
+        rows = np.concatenate(answers)
         back = np.arange(len(rows)) >= len(asks)
         kind = np.full(len(rows), CLOSED, np.uint8)
         kind[: len(asks)] = ASK
@@ -154,7 +154,7 @@ class TcpContacts:
             made["acked"][at[fits]] = 1
 
     def _unused(
-        self, batch: PacketBatch, opens: Rows, resets: Rows, fins: Rows, capture: int
+        self, batch: PacketBatch, opens: Rows, closing: Rows, capture: int
     ) -> list[Records]:
         """Connections closed by the client before either side sent a byte.
 
@@ -164,16 +164,14 @@ class TcpContacts:
         if len(opens):
             header = gather(batch.data, batch.start[opens] + batch.transport[opens], tcp_header())
             marks = _marks(batch, opens, True, header["ack"])
-            slots = marks >> np.uint64(64 - SLOTS_BITS)
-            self._handshakes[slots] = marks
-            self._server_next[slots] = header["seq"] + np.uint32(1)
-        rows = np.concatenate((resets, fins))
+            self._shake(marks, header["seq"] + np.uint32(1), batch.time[opens])
+        rows = closing
         if not len(rows):
             return []
         header = gather(batch.data, batch.start[rows] + batch.transport[rows], tcp_header())
         marks = _marks(batch, rows, False, header["seq"])
         slots = marks >> np.uint64(64 - SLOTS_BITS)
-        hit = self._handshakes[slots] == marks
+        hit = (self._handshakes[slots] == marks) & (self._since[slots] < batch.time[rows])
         if not hit.any():
             return []
         acks = batch.flags[rows] & ACK > 0
@@ -183,19 +181,25 @@ class TcpContacts:
         made["kind"][~acks[hit]] = Kind.HALF_OPEN
         return [made] if len(made) else []
 
+    def _shake(self, marks: Any, following: Any, time: Any) -> None:
+        """Remember handshakes; of one that is repeated the first."""
+        slots = marks >> np.uint64(64 - SLOTS_BITS)
+        new = np.flatnonzero(self._handshakes[slots] != marks)[::-1]
+        slots = slots[new]
+        self._handshakes[slots], self._server_next[slots] = marks[new], following[new]
+        self._since[slots] = time[new]
+
     def save(self) -> list[Any]:
         """The state, as plain data."""
         used = np.flatnonzero(self._handshakes)
-        marks, following = self._handshakes[used], self._server_next[used]
-        return [self.attempts.save(), marks.tobytes(), following.tobytes()]
+        columns = (self._handshakes[used], self._server_next[used], self._since[used])
+        return [self.attempts.save(), *(column.tobytes() for column in columns)]
 
     def restore(self, state: list[Any]) -> None:
         """Take up a state that `save` gave."""
         self.attempts.restore(state[0])
-        marks = np.frombuffer(state[1], np.uint64)
-        slots = marks >> np.uint64(64 - SLOTS_BITS)
-        self._handshakes[slots] = marks
-        self._server_next[slots] = np.frombuffer(state[2], np.uint32)
+        following, since = np.frombuffer(state[2], np.uint32), np.frombuffer(state[3], np.int64)
+        self._shake(np.frombuffer(state[1], np.uint64), following, since)
 
 
 @cache

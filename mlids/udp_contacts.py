@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,20 @@ SLOTS_BITS = 18  # flows remembered
 ANSWERED, ASKED = 1, 2  # in the two low bits of a slot; ASKED + 1: the other side asked
 TRACEROUTE = (33434, 33690)  # ports of traceroute, whose probes are meant to die on their way
 TRACEROUTE_TTL = 32
+
+
+class Flows(NamedTuple):
+    """Datagrams, and errors about some (refused): the row, the key of the flow, who sent it."""
+
+    row: NDArray[Any]
+    key: NDArray[np.uint64]
+    side: NDArray[np.uint8]
+    refused: NDArray[np.bool_]
+    state: NDArray[np.uint8]  # what is remembered of the flow
+
+    def take(self, chosen: NDArray[np.bool_]) -> Flows:
+        """Some of them."""
+        return Flows(*(column[chosen] for column in self))  # type: ignore[arg-type]
 
 
 class UdpContacts:
@@ -66,24 +80,12 @@ class UdpContacts:
         known = self._known[key >> np.uint64(64 - SLOTS_BITS)]
         state = np.where((known ^ key) >> np.uint64(2) == 0, known & np.uint64(3), 0)
         open_flows = state != ANSWERED
-        rows, key, side = rows[open_flows], key[open_flows], side[open_flows]
-        refused, state = refused[open_flows], state[open_flows].astype(np.uint8)
-        useful = refused | ~_aimless(batch, rows)
-        if not useful.all():
-            rows, key, side = rows[useful], key[useful], side[useful]
-            refused, state = refused[useful], state[useful]
-        return self._match(batch, rows, key, side, refused, state, capture)
+        flows = Flows(rows, key, side, refused, state.astype(np.uint8)).take(open_flows)
+        useful = flows.refused | ~_aimless(batch, flows.row)
+        return self._match(batch, flows if useful.all() else flows.take(useful), capture)
 
-    def _match(
-        self,
-        batch: PacketBatch,
-        rows: Rows,
-        key: Any,
-        side: Any,
-        refused: Any,
-        state: Any,
-        capture: int,
-    ) -> list[Records]:
+    def _match(self, batch: PacketBatch, flows: Flows, capture: int) -> list[Records]:
+        rows, key, side, refused, state = flows
         asker = self._askers(key, side, refused, state)
         answer = (side != asker) & ~refused
         kind = np.where(refused, CLOSED, np.where(answer, OPEN, ASK)).astype(np.uint8)
@@ -103,7 +105,8 @@ class UdpContacts:
         old = self.attempts.pending
         keys = np.concatenate((old["key"], key))
         sides = np.concatenate((old["side"], np.where(state >= ASKED, state - ASKED, side)))
-        order = np.argsort(keys, kind="stable")
+        # An error says nothing about who asked, so it comes last within its flow.
+        order = np.lexsort((np.concatenate((np.zeros(len(old), bool), refused)), keys))
         fresh = np.ones(len(keys), bool)
         np.not_equal(keys[order][1:], keys[order][:-1], out=fresh[1:])
         first = np.maximum.accumulate(np.where(fresh, np.arange(len(keys)), 0))

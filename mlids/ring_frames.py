@@ -1,0 +1,74 @@
+"""Frames as a live capture hands them over, and several captures merged into one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mlids.packets import decode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlids.batches import PacketBatch
+
+
+class Live(NamedTuple):
+    """Frames as they came: buffer, where they are, when, and the VLAN tag the card took off."""
+
+    data: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    captured: NDArray[np.int64]
+    length: NDArray[np.int64]
+    time: NDArray[np.int64]
+    kind: int
+    tag: NDArray[np.uint16]  # VLAN id, 0 where there is none
+
+    @classmethod
+    def none(cls) -> Live:
+        """No frames."""
+        nothing = np.zeros(0, np.int64)
+        data, tags = np.zeros(0, np.uint8), np.zeros(0, np.uint16)
+        return cls(data, nothing, nothing, nothing, nothing, 1, tags)
+
+
+def merged(
+    parts: Sequence[Live], source: str, frame: int, now: int
+) -> tuple[PacketBatch, NDArray[np.int64]]:
+    """One batch of the frames of several captures, by time, and of which part each row is.
+
+    frame: number of the first one; now: no batch says an earlier time.
+    """
+    if len(parts) == 1:
+        live = parts[0]
+    else:
+        sizes = np.cumsum([0, *(len(part.data) for part in parts)])
+        starts = [part.start + base for part, base in zip(parts, sizes, strict=False)]
+        live = Live(
+            np.concatenate([part.data for part in parts]),
+            np.concatenate(starts),
+            np.concatenate([part.captured for part in parts]),
+            np.concatenate([part.length for part in parts]),
+            np.concatenate([part.time for part in parts]),
+            parts[0].kind,
+            np.concatenate([part.tag for part in parts]),
+        )
+    owner = np.repeat(np.arange(len(parts)), [len(part.start) for part in parts])
+    kinds = np.array([part.kind for part in parts], dtype=np.int64)[owner]
+    order = np.argsort(live.time, kind="stable")
+    batch = decode(
+        live.data,
+        live.start[order],
+        live.captured[order],
+        live.length[order],
+        time=live.time[order],
+        frame=np.arange(frame, frame + len(order), dtype=np.int64),
+        kinds=parts[0].kind if len(set(kinds.tolist())) == 1 else kinds[order],
+        source=source,
+        now=now,
+    )
+    tags = live.tag[order]
+    np.copyto(batch.vlan, tags, where=tags > 0)
+    return batch, owner[order]
