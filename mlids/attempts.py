@@ -27,7 +27,7 @@ JOIN_NS = 10 * NS
 GUESSED = frozenset(("password", "keyboard-interactive", "keyboard-interactive/pam"))
 
 
-class _Connection(msgspec.Struct):
+class _Connection(msgspec.Struct, eq=False):
     last_ns: int
     src: str
     user: str
@@ -41,28 +41,42 @@ class Attempts:
     def __init__(self, connections: int = 20_000) -> None:
         self.connections = connections
         self.evicted = 0
-        self._by_pid: dict[tuple[str, str, str], _Connection] = {}  # ordered by last line
+        self._by_pid: dict[tuple[str, str], _Connection] = {}  # in the order they began
         self._latest: dict[tuple[str, str], _Connection] = {}  # by machine and source
 
     def new(self, login: Login) -> int:
         """How many attempts this line adds to those told already."""
         if login.outcome == "success":
             return login.times
-        key = (login.service, login.machine, login.pid or f"port {login.port}")
+        key = (login.machine, login.pid or f"port {login.port}")
+        connection = self._by_pid.get(key)
+        if connection is None or not _same(connection, login):
+            connection = self._begin(key, login)
+        if login.time_ns > connection.last_ns:
+            connection.last_ns = login.time_ns
+        if not connection.user:
+            connection.user = login.user
+        offered = login.sign == "failed" and login.method not in GUESSED
+        sign = "offered" if offered else login.sign
+        seen = 1 if offered else connection.signs.get(sign, 0) + login.times
+        connection.signs[sign] = seen
+        new = seen - connection.told
+        if new <= 0:
+            return 0
+        connection.told = seen
+        return new
+
+    def _begin(self, key: tuple[str, str], login: Login) -> _Connection:
+        """A connection under a pid that was not known, or is in use again."""
         source = login.src or login.peer
-        connection = self._by_pid.pop(key, None)
-        if connection is not None and not _same(connection, login, source):
-            connection = None
-        if connection is None:
-            connection = self._joined(login, source) or _Connection(login.time_ns, source, "")
-            self._make_room(login.time_ns)
+        self._by_pid.pop(key, None)
+        self._make_room(login.time_ns)
+        connection = self._joined(login, source) or _Connection(login.time_ns, source, "")
         self._by_pid[key] = connection
         if source:
             self._latest.pop((login.machine, source), None)
             self._latest[login.machine, source] = connection
-        connection.last_ns = max(connection.last_ns, login.time_ns)
-        connection.user = connection.user or login.user
-        return _count(connection, login)
+        return connection
 
     def _joined(self, login: Login, source: str) -> _Connection | None:
         """The connection under another pid that this line belongs to."""
@@ -77,11 +91,14 @@ class Attempts:
         return latest if latest.signs.get("pam", 0) > others else None
 
     def _make_room(self, now_ns: int) -> None:
+        """Let go of old connections, a few for each that comes."""
         tables: tuple[dict[Any, _Connection], ...] = (self._by_pid, self._latest)
         for kept in tables:
-            while kept:
-                key, oldest = next(iter(kept.items()))
-                stale = now_ns - oldest.last_ns > QUIET_NS
+            for _ in range(2):
+                if not kept:
+                    break
+                key = next(iter(kept))
+                stale = now_ns - kept[key].last_ns > QUIET_NS
                 if not stale and len(kept) < self.connections:
                     break
                 del kept[key]
@@ -103,27 +120,22 @@ class Attempts:
         """Take up a state that `save` gave."""
         stored, by_pid, latest = state
         connections = [_Connection(*values) for values in stored]
-        self._by_pid = {(a, b, c): connections[number] for a, b, c, number in by_pid}
+        self._by_pid = {(a, b): connections[number] for a, b, number in by_pid}
         self._latest = {(a, b): connections[number] for a, b, number in latest}
 
 
-def _same(connection: _Connection, login: Login, source: str) -> bool:
+def _same(connection: _Connection, login: Login) -> bool:
     """Whether a line under the same pid is of this connection, and not of a later one."""
     if login.time_ns - connection.last_ns > QUIET_NS:
         return False
-    if source and connection.src and source != connection.src:
-        # UseDNS writes names in some lines and addresses in others: only two of a kind can differ.
-        return (":" in source or source[-1].isdigit()) != (
-            ":" in connection.src or connection.src[-1].isdigit()
-        )
-    return not (login.user and connection.user and login.user != connection.user)
+    if login.user != connection.user and login.user and connection.user:
+        return False
+    source = login.src or login.peer
+    if source == connection.src or not source or not connection.src:
+        return True
+    # UseDNS writes names in some lines and addresses in others: only two of a kind can differ.
+    return _is_address(source) != _is_address(connection.src)
 
 
-def _count(connection: _Connection, login: Login) -> int:
-    offered = login.sign == "failed" and login.method not in GUESSED
-    sign = "offered" if offered else login.sign
-    seen = 1 if offered else connection.signs.get(sign, 0) + login.times
-    connection.signs[sign] = seen
-    new = max(0, seen - connection.told)
-    connection.told += new
-    return new
+def _is_address(source: str) -> bool:
+    return ":" in source or source[-1].isdigit()

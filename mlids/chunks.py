@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,12 +45,32 @@ def rows_with(batch: LineBatch, literal: bytes) -> NDArray[np.intp]:
     return rows[np.concatenate(([True], rows[1:] != rows[:-1]))] if len(rows) else rows
 
 
+def words_behind(
+    batch: LineBatch, rows: NDArray[np.intp], mark: bytes = b": "
+) -> NDArray[np.uint32]:
+    """The four bytes behind the first mark (two bytes) of each of these lines, little-endian.
+
+    0 where the line has no mark, or begins with ``<``: then nothing is known of it.
+    """
+    data = batch.data
+    pairs = np.ndarray((max(len(data) - 1, 0),), _word(2), buffer=data, strides=(1,))
+    marks = np.flatnonzero(pairs == int.from_bytes(mark, "little"))
+    behind = np.append(marks + len(mark), len(data))
+    first = behind[np.searchsorted(marks, batch.starts[rows])]
+    known = first + 4 <= batch.ends[rows]
+    known &= np.frombuffer(data, dtype=np.uint8)[batch.starts[rows]] != ord("<")
+    words = np.ndarray((max(len(data) - 3, 0),), _word(4), buffer=data, strides=(1,))
+    found = np.zeros(len(rows), dtype=np.uint32)
+    found[known] = words[first[known]]
+    return found
+
+
 def _places(data: bytes, literal: bytes) -> NDArray[np.intp]:
     """Every offset of the literal in data."""
     count = len(data) - 3
     if count <= 0:
         return np.empty(0, dtype=np.intp)
-    words = np.ndarray((count,), _word(), buffer=data, strides=(1,))
+    words = np.ndarray((count,), _word(4), buffer=data, strides=(1,))
     places = np.flatnonzero(words == int.from_bytes(literal[:4], "little"))
     octets = np.frombuffer(data, dtype=np.uint8)
     for position, octet in enumerate(literal[4:], 4):
@@ -77,5 +97,5 @@ def heads(batch: LineBatch, width: int, skip: int = 0) -> NDArray[np.uint8]:
 
 
 @cache
-def _word() -> np.dtype[np.uint32]:
-    return np.dtype("<u4")
+def _word(size: int) -> np.dtype[Any]:
+    return np.dtype(f"<u{size}")

@@ -15,7 +15,7 @@ and /48 where three or more of their parts take part), for its account, and for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from mlids import addresses
@@ -81,6 +81,13 @@ class Guesses:
         """Whether the source of a try attacks; wide prefixes leave out what attacks by itself."""
         narrow, *wide = addresses.keys(tried.address or tried.source)
         ring = self.sources.get(narrow)
+        least = self.horizons[0][0]
+        if (
+            not wide
+            and len(ring) < least
+            and len(self.pairs.get(_pair(narrow, tried.user))) < least
+        ):
+            return None  # the most frequent case by far
         now = ring[-1][0]
         finding = self._over(f"source {narrow}", self._suspicious(ring, now), now)
         finding = finding or self._pair_finding(narrow, tried) or self.broad(f"source {narrow}")
@@ -105,14 +112,17 @@ class Guesses:
 
     def account_finding(self, tried: Try, attacking: Attacking) -> Finding | None:
         """Whether several sources, none known to attack by itself, guess one account's password."""
-        ring = [m for m in self.accounts.get(tried.user) if not attacking(m)]
+        tries = self.accounts.get(tried.user)
+        if not self._many(tries, tried.exists is not False):
+            return None
+        ring = [mark for mark in tries if not attacking(mark)]
         if not ring:
             return None
         now, key = ring[-1][0], f"account {tried.user}"
         sources = distinct(ring, now, DISTRIBUTED_NS, SOURCE)
-        tries = count(ring, now, DISTRIBUTED_NS)
-        if sources >= DISTRIBUTED_SOURCES and tries >= DISTRIBUTED_TRIES:
-            return Finding(key, "distributed", tries, DISTRIBUTED_TRIES, DISTRIBUTED_NS, tries)
+        seen = count(ring, now, DISTRIBUTED_NS)
+        if sources >= DISTRIBUTED_SOURCES and seen >= DISTRIBUTED_TRIES:
+            return Finding(key, "distributed", seen, DISTRIBUTED_TRIES, DISTRIBUTED_NS, seen)
         if tried.exists is False:
             return None
         for number, (threshold, span) in enumerate(self.horizons):
@@ -122,6 +132,15 @@ class Guesses:
                 technique = "distributed" if many else "guessing"
                 return Finding(key, technique, observed, threshold, span, observed)
         return None
+
+    def _many(self, ring: Sequence[Mark], exists: bool) -> bool:
+        """Whether there are tries enough on an account to look closer."""
+        if not ring:
+            return False
+        now = ring[-1][0]
+        horizons = self.horizons if exists else ()
+        horizons = ((DISTRIBUTED_TRIES, DISTRIBUTED_NS), *horizons)
+        return any(len(ring) >= n and now - ring[-n][0] < span for n, span in horizons)
 
     def success(self, time_ns: int, user: str, source: str, address: str) -> Finding | None:
         """Whether a success follows on guesses; then take back its typing errors."""

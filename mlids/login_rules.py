@@ -10,6 +10,7 @@ A rule has::
     sign: failed                # lines of one attempt differ in their sign (see attempts)
     exists: yes                 # does the user exist: yes, no, unknown; the group `invalid` says no
     method: password            # where the pattern has no such group; `user` likewise
+    holds: failure;             # literal that the message holds, before the pattern is tried
     once: " from "              # text that must occur exactly once, or the address is not believed
     match: [{message: …, user: …, src: …}]     # examples, and the fields they must give
     no_match: […]               # messages it must leave alone
@@ -20,6 +21,7 @@ so that another service is a few lines more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -30,6 +32,7 @@ from mlids.errors import MLIDSError
 from mlids.matching import Pattern
 
 KEY = 4  # bytes of a message by which rules are looked up
+REPEATED = b"message repeated "
 GROUPS = frozenset(("user", "src", "port", "method", "count", "invalid"))
 
 
@@ -64,6 +67,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     method: str = ""
     user: str = ""
     once: str = ""
+    holds: str = ""
     programs: list[str] = []
     match: list[Example]
     no_match: list[str] = []
@@ -81,6 +85,9 @@ class Service(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Messages of these programs that are no login at all: no rule may match them."""
 
 
+Spans = Sequence[tuple[int, int]]
+
+
 class Compiled:
     """A rule that is ready to match."""
 
@@ -90,16 +97,19 @@ class Compiled:
         self.name = f"{service}-{rule.id}"
         self.starts = tuple(start.encode() for start in rule.starts)
         self.once = rule.once.encode()
+        self.holds = rule.holds.encode()
         self.pattern = Pattern(rule.pattern)
-        places = {name: place for place, name in enumerate(self.pattern.names)}
+        places = self.pattern.numbers
         self.user, self.src, self.port = (places.get(n) for n in ("user", "src", "port"))
         self.method, self.count = places.get("method"), places.get("count")
         self.invalid = places.get("invalid")
         _check(self, places.keys() - GROUPS)
 
-    def match(self, message: bytes) -> list[bytes | None] | None:
-        """The groups of the pattern if the message is of this kind."""
-        return self.pattern.match(message) if message.startswith(self.starts) else None
+    def match(self, message: bytes) -> Spans | None:
+        """Where the groups of the pattern are, if the message is of this kind."""
+        if self.holds not in message or not message.startswith(self.starts):
+            return None
+        return self.pattern.spans(message)
 
 
 Table = dict[bytes, dict[bytes, list[Compiled]]]  # by program, by the first bytes of the message
@@ -118,14 +128,18 @@ class ServiceRules:
                 keys = self.table.setdefault(program.encode(), {})
                 for key in {start[:KEY] for start in compiled.starts}:
                     keys.setdefault(key, []).append(compiled)
+        self.needs = _needs(self.rules)
+        self.keys = {key for keys in self.table.values() for key in keys} | {REPEATED[:KEY]}
 
-    def find(self, program: bytes, message: bytes) -> tuple[Compiled, list[bytes | None]] | None:
-        """The first rule that matches a message, with the groups of its pattern."""
+    def find(self, program: bytes, message: bytes) -> tuple[Compiled, Spans] | None:
+        """The first rule that matches a message, and where the groups of its pattern are."""
         keys = self.table.get(program)
-        for compiled in keys.get(message[:KEY], ()) if keys else ():
-            groups = compiled.match(message)
-            if groups is not None:
-                return compiled, groups
+        if keys is None:
+            return None
+        for compiled in keys.get(message[:KEY], ()):
+            spans = compiled.match(message)
+            if spans is not None:
+                return compiled, spans
         return None
 
 
@@ -147,6 +161,17 @@ def load(text: bytes, name: str = "rules") -> ServiceRules:
         return ServiceRules(msgspec.convert(data, Service))
     except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
         raise MLIDSError("E107", f"{name}: {error}") from None
+
+
+def _needs(rules: list[Compiled]) -> dict[bytes, list[bytes]]:
+    """Beginnings of messages that only matter in lines which hold one of some literals."""
+    needs: dict[bytes, list[bytes]] = {}
+    keys = {start[:KEY] for compiled in rules for start in compiled.starts}
+    for key in keys:
+        known = [c for c in rules if any(start[:KEY] == key for start in c.starts)]
+        if all(compiled.holds for compiled in known):
+            needs[key] = [compiled.holds for compiled in known]
+    return needs
 
 
 def _check(compiled: Compiled, unknown: set[str]) -> None:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from mlids import addresses, chunks, login_rules
 from mlids.batches import LineBatch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_REPEATS = 1000  # of "message repeated N times": a larger number is not believed
 _REPEATED = re.compile(rb"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
@@ -48,8 +53,10 @@ def logins(batch: LineBatch) -> list[Login]:
 
 
 def _of(batch: LineBatch, rules: login_rules.ServiceRules) -> list[Login]:
-    rows = chunks.rows_with(batch, rules.contains)
-    if not len(rows) or batch.format is None:
+    if batch.format is None:
+        return []
+    rows = _candidates(batch, rules)
+    if not len(rows):
         return []
     narrow = batch.take(rows)
     try:
@@ -57,48 +64,92 @@ def _of(batch: LineBatch, rules: login_rules.ServiceRules) -> list[Login]:
     except KeyError:  # a format that has no programs
         return []
     lines = zip(rows.tolist(), *columns[:4], columns[4].tolist(), strict=True)
-    found = (_login(rules, line, batch.written) for line in lines if line[1] is not None)
-    return [login for login in found if login is not None]
+    found: list[Login] = []
+    for row, program, message, machine, pid, time_ns in lines:
+        text, times = message.rstrip(), 1
+        if text.startswith(login_rules.REPEATED):
+            text, times = _repeated(text)
+        hit = rules.find(program, text)
+        if hit is not None:
+            place = (
+                row,
+                time_ns or batch.written,
+                _text(machine),
+                pid.decode("utf-8", "backslashreplace") if pid else "",
+            )
+            found.append(_login(hit[0], hit[1], text, times, place))
+    return found
 
 
-def _login(rules: login_rules.ServiceRules, line: Any, written: int) -> Login | None:
-    row, program, message, machine, pid, time_ns = line
-    times = 1
-    if message[:16] == b"message repeated":
-        repeated = _REPEATED.fullmatch(message.rstrip())
-        if repeated is None:
-            return None
-        times, message = min(int(repeated[1]), MOST_REPEATS), repeated[2]
-    hit = rules.find(program, message.rstrip())
-    if hit is None:
-        return None
-    rule, groups = hit
-    src = groups[rule.src] if rule.src is not None else None
-    believed = src is not None and (not rule.once or message.count(rule.once) == 1)
-    address, peer = _source(src) if believed and src else ("", "")
+def _candidates(batch: LineBatch, rules: login_rules.ServiceRules) -> NDArray[np.intp]:
+    """Rows that may tell of a login: the service's literal, then the beginning of the message.
+
+    The first ``: `` of a line ends the program's tag; lines that may be otherwise are kept.
+    """
+    rows = chunks.rows_with(batch, rules.contains)
+    if not len(rows):
+        return rows
+    words = chunks.words_behind(batch, rows)
+    known = [int.from_bytes(key, "little") for key in rules.keys - rules.needs.keys()]
+    likely = np.isin(words, [*known, 0])
+    for key, literals in rules.needs.items():
+        for literal in literals:
+            holding = np.isin(rows, chunks.rows_with(batch, literal))
+            likely |= (words == int.from_bytes(key, "little")) & holding
+    return rows[likely]
+
+
+def _repeated(text: bytes) -> tuple[bytes, int]:
+    """What was repeated, and how often; a text that no rule knows where it makes no sense."""
+    repeated = _REPEATED.fullmatch(text)
+    return (repeated[2], min(int(repeated[1]), MOST_REPEATS)) if repeated else (b"", 1)
+
+
+def _login(
+    rule: login_rules.Compiled,
+    spans: login_rules.Spans,
+    message: bytes,
+    times: int,
+    place: tuple[int, int, str, str],
+) -> Login:
+    named = rule.rule
+    row, time_ns, machine, pid = place
+    user, method, exists, port = named.user, named.method, named.exists, 0
+    address = peer = ""
+    if rule.user is not None:
+        begin, end = spans[rule.user]
+        user = message[begin:end].decode("utf-8", "backslashreplace") if end > begin else ""
+    if rule.src is not None and (not rule.once or message.count(rule.once) == 1):
+        begin, end = spans[rule.src]
+        address, peer = _source(message[begin:end])
+    if rule.port is not None:
+        begin, end = spans[rule.port]
+        port = int(message[begin:end]) if end > begin else 0
+    if rule.method is not None:
+        begin, end = spans[rule.method]
+        method = _text(message[begin:end])
+    if rule.invalid is not None and spans[rule.invalid][0] >= 0:
+        exists = False
+    if rule.count is not None:
+        begin, end = spans[rule.count]
+        times *= int(message[begin:end])
     return Login(
         row,
-        time_ns or written,
-        rule.rule.outcome,
-        _text(groups[rule.user]) if rule.user is not None else rule.rule.user,
+        time_ns,
+        named.outcome,
+        user,
         address,
         peer,
-        _number(groups[rule.port]) if rule.port is not None else 0,
-        _text(groups[rule.method]) if rule.method is not None else rule.rule.method,
+        port,
+        method,
         rule.service,
-        _exists(rule, groups),
+        exists,
         rule.name,
-        rule.rule.sign,
-        times * (_number(groups[rule.count]) if rule.count is not None else 1),
-        _text(machine),
-        _text(pid),
+        named.sign,
+        times,
+        machine,
+        pid,
     )
-
-
-def _exists(rule: login_rules.Compiled, groups: list[bytes | None]) -> bool | None:
-    if rule.invalid is not None and groups[rule.invalid] is not None:
-        return False
-    return rule.rule.exists
 
 
 @lru_cache(maxsize=65536)
@@ -112,7 +163,3 @@ def _source(text: bytes) -> tuple[str, str]:
 @lru_cache(maxsize=16384)
 def _text(raw: bytes | None) -> str:
     return raw.decode("utf-8", "backslashreplace") if raw else ""
-
-
-def _number(raw: bytes | None) -> int:
-    return int(raw) if raw else 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
 import re2
 
 
 class Pattern:
-    """A re2 pattern that must match a whole text; gives its named groups as bytes, in order.
+    """A re2 pattern that must match a whole text; `numbers` are those of its named groups.
 
     Raises ValueError where re2 cannot compile it. `max_text` bounds what is looked at.
     """
@@ -22,30 +23,26 @@ class Pattern:
         except re2.error as error:
             raise ValueError(f"pattern does not compile: {error.args[0]!r}: {pattern}") from None
         groups = self._compiled.groupindex.items()
-        self.names = tuple(_text(name) for name, _ in sorted(groups, key=lambda item: item[1]))
-        self._numbers = sorted(number for _, number in groups)
+        self.numbers = {_text(name): number for name, number in groups}
+        self._groups = self._compiled.groups
         # The object below re2's wrapper answers four times as fast; its absence only costs time.
-        self._quick: Any = getattr(self._compiled, "_regexp", None)
-        self._whole: Any = re2._Anchor.ANCHOR_BOTH if hasattr(re2, "_Anchor") else None
+        quick = getattr(self._compiled, "_regexp", None)
+        whole = getattr(getattr(re2, "_Anchor", None), "ANCHOR_BOTH", None)
+        self._quick = partial(quick.Match, whole) if quick and whole else None
 
-    def match(self, text: bytes) -> list[bytes | None] | None:
-        """The named groups (None: took no part) if the whole text matches, else None."""
+    def spans(self, text: bytes) -> Sequence[tuple[int, int]] | None:
+        """Begin and end of the whole and of each group if the text matches; (-1, -1): no part."""
         if len(text) > self.max_text:
             return None
-        if self._quick is None or self._whole is None:
-            return self.match_plainly(text)
-        spans = self._quick.Match(self._whole, text, 0, len(text))
-        if not spans or spans[0][0] < 0:
-            return None
-        return [
-            text[spans[number][0] : spans[number][1]] if spans[number][0] >= 0 else None
-            for number in self._numbers
-        ]
+        if self._quick is None:
+            return self.spans_plainly(text)
+        spans: Sequence[tuple[int, int]] = self._quick(text, 0, len(text))
+        return spans if spans and spans[0][0] == 0 else None
 
-    def match_plainly(self, text: bytes) -> list[bytes | None] | None:
+    def spans_plainly(self, text: bytes) -> Sequence[tuple[int, int]] | None:
         """The same by re2's public interface."""
         found = self._compiled.fullmatch(text)
-        return [found.group(number) for number in self._numbers] if found else None
+        return [found.span(number) for number in range(self._groups + 1)] if found else None
 
 
 def _text(name: str | bytes) -> str:

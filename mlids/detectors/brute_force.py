@@ -109,16 +109,18 @@ class BruteForce(Detector[LineBatch]):
                 for _ in range(self._attempts.new(login)):
                     yield from self._failure(batch, login)
         if not len(batch) and batch.now:
-            yield from self._told(self._repeats.close(batch.now))
+            yield from map(self._telling, self._repeats.close(batch.now))
 
     def _failure(self, batch: LineBatch, login: logins.Login) -> Iterator[Event]:
         tried = Try(login.time_ns, login.user, login.exists, *_source(login), _place(batch, login))
-        yield from self._told(self._repeats.close(tried.time_ns))
+        for telling in self._repeats.close(tried.time_ns):
+            yield self._telling(telling)
         self._guesses.add(tried)
         attack = self._source_attack(tried) or self._account_attack(tried)
         if attack is not None:
             self._continue(attack, tried.time_ns)
-            yield from self._told(self._repeats.trigger(attack, tried.time_ns))
+            for telling in self._repeats.trigger(attack, tried.time_ns):
+                yield self._telling(telling)
 
     def _continue(self, attack: _Attack, time_ns: int) -> None:
         known = self._open.pop(attack.key, None)
@@ -129,7 +131,8 @@ class BruteForce(Detector[LineBatch]):
 
     def _success(self, batch: LineBatch, login: logins.Login) -> Iterator[Event]:
         source, address = _source(login)
-        yield from self._told(self._repeats.close(login.time_ns))
+        for telling in self._repeats.close(login.time_ns):
+            yield self._telling(telling)
         finding = self._guesses.success(login.time_ns, login.user, source, address)
         if finding is None:
             return
@@ -187,14 +190,13 @@ class BruteForce(Detector[LineBatch]):
         windows = self._guesses.accounts if kind == "account" else self._guesses.sources
         return windows.get(name)
 
-    def _told(self, tellings: Iterable[Telling]) -> Iterator[Event]:
-        for telling in tellings:
-            attack = _Attack(*telling.key)  # type: ignore[misc]
-            yield _event(attack, telling, self._ring(attack))
+    def _telling(self, telling: Telling) -> Event:
+        attack = _Attack(*telling.key)  # type: ignore[misc]
+        return _event(attack, telling, self._ring(attack))
 
     def flush(self) -> Iterable[Event]:
         """Tell the tries that were held back."""
-        return self._told(self._repeats.flush())
+        return map(self._telling, self._repeats.flush())
 
     def save(self) -> dict[str, Any]:
         """Windows, attacks and what is held back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +14,8 @@ from mlids.events import Event, detection_id
 
 FAILURE = ("Failed Login", "MEDIUM", ("authentication", "failure"), ("T1110",))
 SUCCESS = ("Successful Login", "LOW", ("authentication", "success"), ("T1078",))
+
+MAY_LACK = ("ip", "source_host", "port", "target")
 
 
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -62,39 +64,38 @@ def _event(batch: LineBatch, login: logins.Login, number: int) -> Event:
     type, severity, tags, techniques = SUCCESS if login.outcome == "success" else FAILURE
     place = batch.evidence(login.row)
     text = description(login)
+    details: dict[str, Any] = {
+        "ip": login.src,
+        "source_host": login.peer,
+        "port": login.port,
+        "protocol": "TCP",
+        "user": login.user,
+        "service": login.service,
+        "method": login.method,
+        "user_exists": login.exists,
+        "target": login.machine,
+        "description": text,
+        "metadata": {"pid": login.pid},
+    }
+    if not (login.src and login.port and login.machine) or login.peer:
+        details = {name: v for name, v in details.items() if v or name not in MAY_LACK}
+    else:
+        del details["source_host"]
     return Event.new(
         type,
         severity,
         "application",
-        dict(_details(login, text)),
+        details,
         time_ns=login.time_ns,
         rule=f"login/{login.rule}",
         tags=tags,
         techniques=techniques,
         evidence=(place,),
-        explanation=f"1 line tells of it (threshold 1, no window): {text}",
+        explanation=f"1 line (threshold 1, no window): {text}",
         correlation_id=detection_id(
             "login", place["source"], place["offset"], place["line"], number
         ),
     )
-
-
-def _details(login: logins.Login, text: str) -> Iterator[tuple[str, Any]]:
-    if login.src:
-        yield "ip", login.src
-    if login.peer:
-        yield "source_host", login.peer
-    if login.port:
-        yield "port", login.port
-    yield "protocol", "TCP"
-    yield "user", login.user
-    yield "service", login.service
-    yield "method", login.method
-    yield "user_exists", login.exists
-    if login.machine:
-        yield "target", login.machine
-    yield "description", text
-    yield "metadata", {"pid": login.pid}
 
 
 def description(login: logins.Login) -> str:

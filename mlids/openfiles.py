@@ -1,0 +1,160 @@
+"""One open log file, plain or compressed, read on from a position."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from mlids.checkpoints import HEAD, TAIL, Position, digest
+from mlids.compressed import PlainReader, is_compressed
+from mlids.cutting import Cut, Cutter
+from mlids.errors import MLIDSError
+
+COUNTED = 256 << 20  # bytes in front of the end whose lines are counted when reading begins there
+
+
+class Truncated(Exception):  # noqa: N818 (an occurrence, no error)
+    """A file was cut, or overwritten, before the place where it was read."""
+
+
+class OpenFile:
+    """An open log file, read from a position on."""
+
+    def __init__(self, descriptor: int, name: str, max_line: int, at: Position | None) -> None:
+        status = os.fstat(descriptor)
+        self.descriptor = descriptor
+        self.identity = (status.st_dev, status.st_ino)
+        self.left: float | None = None  # when it was rotated away, or last had something new since
+        self.broken = False  # a damaged archive, of which no more can be had
+        self._changed_ns = status.st_mtime_ns
+        self._cutter = Cutter(max_line, at.offset if at else 0, at.lines if at else 0)
+        self._head = os.pread(descriptor, HEAD, 0)
+        self._tail = bytes.fromhex(at.tail) if at else b""
+        self._reader: PlainReader | None = None
+        if is_compressed(self._head):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            self._reader = PlainReader(os.fdopen(descriptor, "rb", closefd=False), name)
+            self._head = b""
+            self._skip(at.offset if at else 0)
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is compressed, so that it cannot grow."""
+        return self._reader is not None
+
+    def _skip(self, size: int) -> None:
+        while size and self._reader is not None:
+            part = self._reader.read(min(size, 1 << 20))
+            if not part:
+                raise Truncated
+            self._head = (self._head + part)[:HEAD] if len(self._head) < HEAD else self._head
+            size -= len(part)
+
+    def check(self) -> None:
+        """Raise `Truncated` if what stood before the place is no longer there."""
+        before = (self._tail + self._cutter.held)[-TAIL:]
+        if self.packed or not before:
+            return
+        offset = self._cutter.offset + len(self._cutter.held) - len(before)
+        if os.pread(self.descriptor, len(before), offset) != before:
+            raise Truncated
+
+    def read(self, size: int) -> Cut | None:
+        """More lines; None where there is nothing new.
+
+        Raises `Truncated`, OSError, and `MLIDSError` E011 for a damaged archive.
+        """
+        while True:
+            chunk = self._chunk(size)
+            if not chunk:
+                return None
+            if self.left is not None:
+                self.left = time.monotonic()
+            cut = self._cutter.feed(chunk)
+            if len(self._head) < HEAD:
+                self._head = self._first(chunk)
+            if cut is not None:
+                self._remember(cut)
+                return cut
+
+    def _chunk(self, size: int) -> bytes:
+        if self._reader is None:
+            chunk = os.pread(self.descriptor, size, self._cutter.taken)
+            self.check()  # afterwards, so that what was read is what stood there
+            status = os.fstat(self.descriptor)
+            if status.st_size < self._cutter.taken:
+                raise Truncated
+            self._changed_ns = status.st_mtime_ns
+            return chunk
+        try:
+            return b"" if self.broken else self._reader.read(size)
+        except MLIDSError:
+            self.broken = True
+            raise
+
+    def _first(self, chunk: bytes) -> bytes:
+        if self._reader is not None:
+            return (self._head + chunk)[:HEAD]
+        return os.pread(self.descriptor, HEAD, 0)
+
+    def _remember(self, cut: Cut) -> None:
+        whole = cut.data[: self._cutter.offset - cut.base]
+        self._tail = whole[-TAIL:] if len(whole) >= TAIL else (self._tail + whole)[-TAIL:]
+
+    def finish(self) -> Cut | None:
+        """What is held of a last line that never got its end."""
+        return self._cutter.finish()
+
+    def position(self) -> Position:
+        """Where the next line begins."""
+        offset = self._cutter.offset
+        size = min(offset, len(self._head))
+        return Position(
+            *self.identity,
+            offset,
+            self._cutter.lines,
+            size,
+            digest(self._head[:size]),
+            self._tail[-min(offset, TAIL) :].hex() if offset else "",
+            self._changed_ns,
+        )
+
+    def known_by(self) -> tuple[int, str]:
+        """Size and digest of its first bytes, by which it is known once it is finished."""
+        size = min(len(self._head), self._cutter.taken)
+        return size, digest(self._head[:size])
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)
+
+
+def is_same(descriptor: int, status: os.stat_result, position: Position) -> bool:
+    """Whether an open file is that of a position, and what stood before the place still does."""
+    same = (status.st_dev, status.st_ino) == (position.device, position.inode)
+    if not same or status.st_size < position.offset:
+        return False
+    head, tail = os.pread(descriptor, position.size, 0), bytes.fromhex(position.tail)
+    before = os.pread(descriptor, len(tail), position.offset - len(tail))
+    return (not position.size or digest(head) == position.head) and before == tail
+
+
+def end(descriptor: int, status: os.stat_result, max_line: int) -> Position:
+    """The end of a file, behind its last whole line.
+
+    Lines before it are counted, unless there are very many bytes of them: then numbers begin here.
+    """
+    size = status.st_size
+    back = max(0, size - max_line - 1)
+    last = os.pread(descriptor, size - back, back)
+    offset = back + last.rfind(b"\n") + 1 if b"\n" in last or not back else size
+    tail = os.pread(descriptor, min(offset, TAIL), max(0, offset - TAIL))
+    lines = _lines(descriptor, offset) if offset <= COUNTED else 0
+    return Position(status.st_dev, status.st_ino, offset, lines, tail=tail.hex())
+
+
+def _lines(descriptor: int, end: int) -> int:
+    lines = done = 0
+    while done < end and (block := os.pread(descriptor, min(1 << 20, end - done), done)):
+        lines, done = lines + block.count(b"\n"), done + len(block)
+    return lines
