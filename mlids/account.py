@@ -10,10 +10,12 @@ from typing import ClassVar
 import msgspec
 
 from mlids.backlog import Backlog
-from mlids.errors import MLIDSError
+from mlids.errors import ERRORS, MLIDSError
 from mlids.metrics import Metrics
 
 _log = logging.getLogger(__name__)
+
+TELL_AGAIN_S = 3600.0
 
 
 class DeliveryStatus(msgspec.Struct):
@@ -41,7 +43,8 @@ class DeliveryStatus(msgspec.Struct):
 class Account:
     """Counts of one delivery, kept by its thread and read by any.
 
-    tell: gets each kind of trouble once, and once more after it was `settled` and came back.
+    tell: gets each kind of trouble once: an outage again when it comes back after it was `settled`,
+    anything else again after `TELL_AGAIN_S`.
     """
 
     GAUGES: ClassVar = ("queued", "spooled", "sent", "refused", "failed", "rejected", "dropped")
@@ -57,7 +60,7 @@ class Account:
         self._backlog = backlog
         self._metrics = metrics
         self._tell = tell
-        self._told: set[str] = set()
+        self._told: dict[str, float] = {}
         self._reported = 0.0
 
     def now(self) -> DeliveryStatus:
@@ -67,19 +70,20 @@ class Account:
         return msgspec.structs.replace(self.status, queued=queued, spooled=spooled, dropped=dropped)
 
     def trouble(self, kind: str, error: MLIDSError) -> None:
-        """Note an error; tell it, where its kind was not told yet."""
+        """Note an error; tell it, where its kind was not told yet. An outage's kind is its code."""
         self.status.last_error = str(error)
-        if kind in self._told:
+        now = time.monotonic()
+        if now - self._told.get(kind, float("-inf")) < TELL_AGAIN_S:
             return
-        self._told.add(kind)
+        self._told[kind] = now
         try:
             self._tell(MLIDSError(error.code, f"{self.status.name}: {error.message}", error.hint))
         except Exception:
             _log.exception("telling %s", error)
 
     def settled(self) -> None:
-        """An outage is over: its troubles are told again when they come again."""
-        self._told.clear()
+        """An outage is over: the next one is told again."""
+        self._told = {kind: when for kind, when in self._told.items() if kind not in ERRORS}
 
     def tell_drops(self) -> None:
         """Tell each reason once for which events were dropped."""

@@ -21,6 +21,7 @@ def test_each_kind_of_trouble_is_told_once_until_it_is_settled() -> None:
         kept.trouble("E104", MLIDSError("E104", "refused"))
     kept.trouble("rejected", MLIDSError("E104", "three rejected"))
     kept.settled()
+    kept.trouble("rejected", MLIDSError("E104", "one more rejected"))
     kept.trouble("E104", MLIDSError("E104", "refused again"))
     assert [error.message for error in told] == [
         "tcp: refused",
