@@ -18,7 +18,7 @@ from mlids.config.schema import extra, section_of
 from mlids.config.secrets import resolve_secret
 from mlids.delivery import Delivery
 from mlids.errors import MLIDSError
-from mlids.events import EventFilter, Plugin
+from mlids.events import EventFilter, NoSettings, Plugin
 from mlids.metrics import Metrics
 
 COMMON = ("enabled", "min_severity", "event_types")  # what a section has beside the plugin's own
@@ -32,9 +32,9 @@ def listed(value: str | list[str]) -> list[str]:
 
 
 def section(settings: Any, folder: str, name: str) -> Any:
-    """The typed section of a plugin."""
+    """The typed section of a plugin; one without settings has an empty one."""
     title, _, key = section_of(folder, name).partition(".")
-    return getattr(getattr(settings, title), key)
+    return getattr(getattr(settings, title, None), key, NoSettings())
 
 
 def build(settings: Any, folder: str, name: str, **given: Any) -> Plugin:
@@ -46,7 +46,7 @@ def build(settings: Any, folder: str, name: str, **given: Any) -> Plugin:
         if source := extra(field).get("key"):
             options[field.name] = _find(settings, source)
     known = {field.name for field in msgspec.structs.fields(kind.Settings)}
-    return kind(**options, **{key: value for key, value in given.items() if key in known})
+    return kind(**options | {key: value for key, value in given.items() if key in known})
 
 
 def _resolved(value: Any) -> Any:

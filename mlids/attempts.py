@@ -52,8 +52,7 @@ class Attempts:
         connection = self._by_pid.get(key)
         if connection is None or not _same(connection, login):
             connection = self._begin(key, login)
-        if login.time_ns > connection.last_ns:
-            connection.last_ns = login.time_ns
+        connection.last_ns = max(connection.last_ns, login.time_ns)
         if not connection.user:
             connection.user = login.user
         offered = login.sign == "failed" and login.method not in GUESSED

@@ -30,7 +30,7 @@ from mlids.records import MOST
 if TYPE_CHECKING:
     from mlids.batches import PacketBatch
 
-WINDOW = 8 * 1024 * 1024
+WINDOW = 16 * 1024 * 1024
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 FORMATS: tuple[type[PcapRecords | PcapngRecords], ...] = (PcapRecords, PcapngRecords)
 
@@ -81,7 +81,7 @@ class Capture:
 
         A pipe that is silent for half a second gives an empty one.
         """
-        buffer, end, over = bytearray(self.window + PAD), 0, False
+        buffer, end, over = _buffer(self.window), 0, False
         while not over and not stop.is_set():
             over, grown = self._fill(buffer, end)
             if grown == end and not over:
@@ -97,8 +97,8 @@ class Capture:
                 self._damaged(f"ends inside a record after frame {self.read}")
                 return
             size = max(self.window, min(2 * rest, MOST + self.window))
-            following = bytearray(size + PAD)
-            following[:rest] = memoryview(buffer)[used:grown]
+            following = _buffer(size)
+            following[:rest] = buffer[used:grown]
             buffer, end = following, rest
 
     def _unpacked(self) -> Any:
@@ -114,9 +114,9 @@ class Capture:
             return reader.stream_reader(self._raw, read_across_frames=True, closefd=False)
         return self._raw
 
-    def _fill(self, buffer: bytearray, end: int) -> tuple[bool, int]:
+    def _fill(self, buffer: memoryview, end: int) -> tuple[bool, int]:
         """Read until the window is full, the input ends or falls silent: whether it ended, bytes."""
-        room = memoryview(buffer)[: len(buffer) - PAD]
+        room = buffer[: len(buffer) - PAD]
         while end < len(room):
             if not self._ready(0.0 if end else 0.5):
                 return False, end
@@ -144,7 +144,7 @@ class Capture:
             return True
         return bool(select.select([self._raw.fileno()], [], [], seconds)[0])
 
-    def _records(self, buffer: bytearray, end: int) -> tuple[Frames | None, int]:
+    def _records(self, buffer: memoryview, end: int) -> tuple[Frames | None, int]:
         if self._format is None:
             head = bytes(buffer[: min(end, 32)])
             if len(head) < 32 and not self.damage and self.size == 0 and len(head) < 4:
@@ -165,7 +165,7 @@ class Capture:
         self.damage = self.damage or why
         self.rejected += 1
 
-    def _decoded(self, buffer: bytearray, frames: Frames | None) -> PacketBatch:
+    def _decoded(self, buffer: memoryview, frames: Frames | None) -> PacketBatch:
         data = np.frombuffer(buffer, np.uint8)
         none = np.zeros(0, np.int64)
         columns = frames or Frames(none, none, none, none, 1, none)
@@ -185,6 +185,11 @@ class Capture:
         self.read += len(batch)
         self.rejected += int(np.count_nonzero(batch.fault))
         return batch
+
+
+def _buffer(size: int) -> memoryview:
+    """Room for so many bytes and what wide reads need behind them; not cleared, which is slow."""
+    return memoryview(np.empty(size + PAD, np.uint8))
 
 
 def _by_time(frames: Frames) -> Frames:

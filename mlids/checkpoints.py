@@ -67,16 +67,20 @@ class Checkpoint:
         """Replace the file, if there is anything new. Raises OSError."""
         if progress == self._written or self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data = msgspec.json.encode(_Stored(1, progress))
-        descriptor, name = tempfile.mkstemp(prefix=".checkpoint-", dir=self.path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            Path(name).replace(self.path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(self.path, msgspec.json.encode(_Stored(1, progress)))
         self._written = dict(progress)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a small file so that either the old or the new one is there. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(prefix=".checkpoint-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

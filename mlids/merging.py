@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlids.batches import Batch, LineBatch, PacketBatch
+from mlids.batches import Batch, PacketBatch
 from mlids.volume import NS
 
 GRAIN_NS = NS
@@ -76,8 +76,3 @@ def _times(batch: Any, default: int) -> Any:
     """The time of each row, never going back; a row without one has that of the row before."""
     times = batch.time if isinstance(batch, PacketBatch) else _some(batch, list(range(len(batch))))
     return np.maximum.accumulate(np.maximum(times, default))
-
-
-def kind_of(batch: Batch) -> str:
-    """What a batch is made of, for people."""
-    return {PacketBatch: "packets", LineBatch: "lines"}.get(type(batch), "changes")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mlids.headers import gather
-from mlids.records import MOST, TRIES, Shape, walk
+from mlids.records import MOST, TRIES, Data, Shape, find, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class PcapRecords:
         """Whether a file that begins so is a pcap."""
         return len(head) >= 4 and _order(head) != ""
 
-    def read(self, data: bytearray, begin: int, end: int) -> tuple[Frames | None, int]:
+    def read(self, data: Data, begin: int, end: int) -> tuple[Frames | None, int]:
         """The whole records in ``data[begin:end]``, and where the rest begins."""
         if self._shape is None:
             if end - begin < HEADER:
@@ -74,7 +74,7 @@ class PcapRecords:
         self.kind = kind & 0x03FF_FFFF  # above: whether frames end in a check sum
         self._shape = Shape(order, field=8, extra=size, header=size, least=size, step=1)
 
-    def _frames(self, data: bytearray, starts: NDArray[np.int64]) -> Frames | None:
+    def _frames(self, data: Data, starts: NDArray[np.int64]) -> Frames | None:
         if not len(starts):
             return None
         assert self._shape is not None
@@ -92,14 +92,14 @@ class PcapRecords:
         start = starts + self._shape.header
         return Frames(start, captured, length, time, self.kind, number)
 
-    def _guess(self, data: bytearray, begin: int, end: int) -> int:
+    def _guess(self, data: Data, begin: int, end: int) -> int:
         """A record start between the bounds: a time like the first one's, sane lengths, twice."""
         assert self._shape is not None
         little = self._shape.order == "<"
         high, shift = (self._top[2:], 2) if little else (self._top[:2], 0)
         at = begin
         for _ in range(TRIES):
-            at = data.find(high, at + shift, end) - shift
+            at = find(data, high, at + shift, end) - shift
             if at < begin:
                 return -1
             following = self._plausible(data, at, high, shift)
@@ -108,7 +108,7 @@ class PcapRecords:
             at += 1
         return -1
 
-    def _plausible(self, data: bytearray, at: int, high: bytes, shift: int) -> int:
+    def _plausible(self, data: Data, at: int, high: bytes, shift: int) -> int:
         """Where the record after this one would begin, 0 if this can be none."""
         assert self._shape is not None
         if at + 16 > len(data) or data[at + shift : at + shift + 2] != high:

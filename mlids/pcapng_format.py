@@ -9,7 +9,7 @@ import numpy as np
 
 from mlids.headers import gather
 from mlids.pcap_format import Frames
-from mlids.records import MOST, TRIES, Shape, walk
+from mlids.records import MOST, TRIES, Data, Shape, find, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class PcapngRecords:
         """Whether a file that begins so is a pcapng."""
         return head[:4] == b"\x0a\x0d\x0d\x0a"
 
-    def read(self, data: bytearray, begin: int, end: int) -> tuple[Frames | None, int]:
+    def read(self, data: Data, begin: int, end: int) -> tuple[Frames | None, int]:
         """The packets of the whole blocks in ``data[begin:end]``, and where the rest begins."""
         parts: list[Frames] = []
         at, piece = begin, end - begin if self._order else FIRST_PIECE
@@ -73,7 +73,7 @@ class PcapngRecords:
     def _shape(self) -> Shape:
         return Shape(self._order or "<", field=4, extra=0, header=12, least=12, step=4)
 
-    def _begin_section(self, data: bytearray, at: int, end: int) -> bool:
+    def _begin_section(self, data: Data, at: int, end: int) -> bool:
         """Take up the byte order of a new section; False where it is cut or none."""
         order = ORDERS.get(bytes(data[at + 8 : at + 12]))
         if order is None:
@@ -89,7 +89,7 @@ class PcapngRecords:
         return True
 
     def _to_next_section(
-        self, data: bytearray, starts: NDArray[np.int64], following: int, begin: int
+        self, data: Data, starts: NDArray[np.int64], following: int, begin: int
     ) -> tuple[NDArray[np.int64], int]:
         """The blocks before the next section header, which may turn the byte order."""
         kinds = self._words(data, starts)
@@ -99,11 +99,11 @@ class PcapngRecords:
             return starts[:cut], int(starts[cut])
         return starts, following
 
-    def _words(self, data: bytearray, at: NDArray[np.int64]) -> NDArray[Any]:
+    def _words(self, data: Data, at: NDArray[np.int64]) -> NDArray[Any]:
         word: np.dtype[Any] = np.dtype(self._order + "u4")
         return gather(np.frombuffer(data, np.uint8), at, word)
 
-    def _packets(self, data: bytearray, starts: NDArray[np.int64]) -> list[Frames]:
+    def _packets(self, data: Data, starts: NDArray[np.int64]) -> list[Frames]:
         kinds = self._words(data, starts)
         for at in starts[kinds == INTERFACE].tolist():
             self._interfaces.append(self._interface(data, at))
@@ -170,7 +170,7 @@ class PcapngRecords:
         before = np.maximum.accumulate(known)
         return np.where(before < 0, self._last, time[np.maximum(before, 0)])
 
-    def _interface(self, data: bytearray, at: int) -> Interface:
+    def _interface(self, data: Data, at: int) -> Interface:
         size = struct.unpack_from(self._order + "I", data, at + 4)[0]
         if size < 20:
             return Interface(-1, 0, 1_000_000, 0)
@@ -188,12 +188,12 @@ class PcapngRecords:
             option += 4 + length + -length % 4
         return Interface(kind, snap, units, max(-(2**31), min(offset, 2**31)))
 
-    def _guess(self, data: bytearray, begin: int, end: int) -> int:
+    def _guess(self, data: Data, begin: int, end: int) -> int:
         """A packet block between the bounds: its type, and its length at both of its ends."""
         mark = struct.pack(self._order + "I", PACKET)
         at = begin - 1
         for _ in range(TRIES):
-            at = data.find(mark, at + 1, end)
+            at = find(data, mark, at + 1, end)
             if at < 0 or at + 8 > len(data):
                 return -1
             size = struct.unpack_from(self._order + "I", data, at + 4)[0]

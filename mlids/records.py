@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 LANE = 32 * 1024
 FEW = 8  # below so many lanes the plain way is as fast
 MOST = 16 * 1024 * 1024  # bytes of the longest record that is believed
+NEAR = 4096  # bytes in which a mark mostly is
 TRIES = 64  # places looked at for the first record of a lane
 
-Guess = Callable[[bytearray, int, int], int]
+Data = memoryview
+Guess = Callable[[Data, int, int], int]
 """Given a buffer and the bounds of a lane: where a record begins there, -1 where none is found."""
 
 
@@ -45,7 +47,7 @@ class Walked(NamedTuple):
     broken: bool
 
 
-def walk_plainly(data: bytearray, begin: int, end: int, shape: Shape) -> Walked:
+def walk_plainly(data: Data, begin: int, end: int, shape: Shape) -> Walked:
     """Follow the chain record by record."""
     read = struct.Struct(shape.order + "I").unpack_from
     starts: list[int] = []
@@ -62,7 +64,7 @@ def walk_plainly(data: bytearray, begin: int, end: int, shape: Shape) -> Walked:
     return Walked(np.array(starts, dtype=np.int64), at, broken)
 
 
-def walk(data: bytearray, begin: int, end: int, shape: Shape, guess: Guess) -> Walked:
+def walk(data: Data, begin: int, end: int, shape: Shape, guess: Guess) -> Walked:
     """Follow the chain of records in ``data[begin:end]``."""
     if end - begin < FEW * LANE:
         return walk_plainly(data, begin, end, shape)
@@ -77,27 +79,34 @@ def walk(data: bytearray, begin: int, end: int, shape: Shape, guess: Guess) -> W
     # The last good lane may end in a record that is cut or broken, so it is followed plainly.
     lanes, limits = table[:, :good].T, stops[:good, None]
     starts = lanes[lanes < limits]
+    sizes = np.diff(starts, append=heads[good])
+    if (sizes > MOST).any() or (sizes % shape.step).any():
+        return walk_plainly(data, begin, end, shape)
     rest = walk_plainly(data, int(heads[good]), end, shape)
     return Walked(np.concatenate((starts, rest.starts)), rest.following, rest.broken)
 
 
 def _follow(
-    data: bytearray, heads: NDArray[np.int64], stops: NDArray[np.int64], shape: Shape
+    data: Data, heads: NDArray[np.int64], stops: NDArray[np.int64], shape: Shape
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All lanes, one step at a time: a row of positions a step, and where each lane arrived."""
     last = len(data) - 4
     sizes = np.ndarray((last + 1,), dtype=shape.order + "u4", buffer=data, strides=(1,))
     rows, at = [], heads
-    field, extra, most = shape.field, shape.extra, len(data)
-    while True:
-        moving = at < stops
-        if not moving.any():
-            break
+    while (moving := at < stops).any():
         rows.append(at)
-        size = sizes[np.minimum(at + field, last)].astype(np.int64)
-        size += extra
-        impossible = (size < shape.least) | (size > MOST) | (size % shape.step > 0)
-        # A lane on a wrong track leaves the buffer, and is noticed by its neighbour.
-        size[impossible] = most
-        at = np.where(moving, at + size, at)
+        # A lane on a wrong track goes anywhere but backwards, and is noticed by its neighbour.
+        size = sizes[np.minimum(at + shape.field, last)]
+        if shape.extra < shape.least:
+            size = np.maximum(size, shape.least)
+        at = np.where(moving, at + shape.extra + size, at)
     return np.array(rows), at
+
+
+def find(data: Data, mark: bytes, begin: int, end: int) -> int:
+    """Where `mark` stands first in ``data[begin:end]``, -1 where it does not."""
+    for upto in (min(begin + NEAR, end), end):
+        at = bytes(data[begin:upto]).find(mark)
+        if at >= 0:
+            return begin + at
+    return -1

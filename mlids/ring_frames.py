@@ -41,34 +41,49 @@ def merged(
 
     frame: number of the first one; now: no batch says an earlier time.
     """
-    if len(parts) == 1:
-        live = parts[0]
-    else:
-        sizes = np.cumsum([0, *(len(part.data) for part in parts)])
-        starts = [part.start + base for part, base in zip(parts, sizes, strict=False)]
-        live = Live(
-            np.concatenate([part.data for part in parts]),
-            np.concatenate(starts),
-            np.concatenate([part.captured for part in parts]),
-            np.concatenate([part.length for part in parts]),
-            np.concatenate([part.time for part in parts]),
-            parts[0].kind,
-            np.concatenate([part.tag for part in parts]),
-        )
+    live = parts[0] if len(parts) == 1 else _joined(parts)
     owner = np.repeat(np.arange(len(parts)), [len(part.start) for part in parts])
-    kinds = np.array([part.kind for part in parts], dtype=np.int64)[owner]
-    order = np.argsort(live.time, kind="stable")
+    kinds: int | NDArray[np.int64] = live.kind
+    if len({part.kind for part in parts}) > 1:
+        kinds = np.array([part.kind for part in parts], dtype=np.int64)[owner]
+    if (live.time[1:] < live.time[:-1]).any():
+        order = np.argsort(live.time, kind="stable")
+        start, captured, length, time, tag = (
+            live.start[order],
+            live.captured[order],
+            live.length[order],
+            live.time[order],
+            live.tag[order],
+        )
+        live = Live(live.data, start, captured, length, time, live.kind, tag)
+        owner = owner[order]
+        kinds = kinds if isinstance(kinds, int) else kinds[order]
     batch = decode(
         live.data,
-        live.start[order],
-        live.captured[order],
-        live.length[order],
-        time=live.time[order],
-        frame=np.arange(frame, frame + len(order), dtype=np.int64),
-        kinds=parts[0].kind if len(set(kinds.tolist())) == 1 else kinds[order],
+        live.start,
+        live.captured,
+        live.length,
+        time=live.time,
+        frame=np.arange(frame, frame + len(owner), dtype=np.int64),
+        kinds=kinds,
         source=source,
         now=now,
     )
-    tags = live.tag[order]
-    np.copyto(batch.vlan, tags, where=tags > 0)
-    return batch, owner[order]
+    if live.tag.any():
+        np.copyto(batch.vlan, live.tag, where=live.tag > 0)
+    return batch, owner
+
+
+def _joined(parts: Sequence[Live]) -> Live:
+    """All frames one after the other, in one buffer."""
+    bases = np.cumsum([0, *(len(part.data) for part in parts)])
+    starts = [part.start + base for part, base in zip(parts, bases, strict=False)]
+    return Live(
+        np.concatenate([part.data for part in parts]),
+        np.concatenate(starts),
+        np.concatenate([part.captured for part in parts]),
+        np.concatenate([part.length for part in parts]),
+        np.concatenate([part.time for part in parts]),
+        parts[0].kind,
+        np.concatenate([part.tag for part in parts]),
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +16,7 @@ import msgspec
 
 from mlids import assembly
 from mlids.batches import InputStatus, LineBatch, Monitor, PacketBatch
-from mlids.captures import is_capture
-from mlids.chunks import opened
+from mlids.captures import sniff
 from mlids.errors import MLIDSError
 from mlids.events import Event, Severity
 from mlids.merging import merged
@@ -79,7 +80,7 @@ class Scan:
 
     def _add(self, path: str) -> None:
         try:
-            capture = is_capture(_head(path))
+            capture = sniff(_head(path))
         except OSError as error:
             code = "E004" if isinstance(error, PermissionError) else "E007"
             self._tell(MLIDSError(code, f"{path}: {error.strerror or error}"))
@@ -104,8 +105,6 @@ class Scan:
         self._conclude(time.monotonic() - began)
 
     def _batches(self, monitor: Monitor) -> Iterator[Any]:
-        import threading
-
         try:
             monitor.open()
             yield from monitor.batches(threading.Event())
@@ -148,7 +147,34 @@ class Scan:
 
 def _head(path: str) -> bytes:
     if path == "-":
-        peek = getattr(sys.stdin.buffer, "peek", None)
-        return cast(bytes, peek(HEAD)) if peek else b""
-    with opened(path) as stream:
+        return _head_of_stdin()
+    with Path(path).open("rb") as stream:
         return stream.read(HEAD)
+
+
+def _head_of_stdin() -> bytes:
+    """The first bytes of standard input, which stays as if nothing had been read."""
+    handle = sys.stdin.fileno()
+    if os.isatty(handle):
+        raise MLIDSError("E007", "standard input is a terminal", "pipe or redirect a file into it")
+    try:
+        return os.pread(handle, HEAD, os.lseek(handle, 0, os.SEEK_CUR))
+    except OSError:
+        pass  # a pipe: what is read is put in front of the rest
+    head = os.read(handle, HEAD)
+    source = os.dup(handle)
+    reader, writer = os.pipe()
+    os.dup2(reader, handle)
+    os.close(reader)
+    threading.Thread(target=_pass_on, args=(head, source, writer), daemon=True).start()
+    return head
+
+
+def _pass_on(head: bytes, source: int, target: int) -> None:
+    with contextlib.suppress(OSError):  # whoever reads may stop early
+        while head:
+            view = memoryview(head)
+            while view:
+                view = view[os.write(target, view) :]
+            head = os.read(source, 1 << 16)
+    os.close(target)

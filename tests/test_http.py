@@ -73,7 +73,7 @@ def test_an_answer_is_read(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "disconnected"),
+        (b"", "disconnected|reset"),
         (b"not HTTP at all\r\n\r\n", "127.0.0.1"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "127.0.0.1"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "127.0.0.1"),

@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator
 def bar(title: str, progress: Callable[[], tuple[int, int]]) -> Iterator[None]:
     """Show bytes done of all (0: unknown), rate and time left, until the block ends."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     view = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)

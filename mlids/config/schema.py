@@ -134,9 +134,13 @@ def extra(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
     return dict(getattr(info, "extra", None) or {})
 
 
-def _common(folder: str, enabled: bool) -> list[tuple[str, Any, Any]]:
+def _common(folder: str, plugin: type[Plugin]) -> list[tuple[str, Any, Any]]:
+    """What every plugin of a kind can be told; formats and recordings are used when they fit."""
+    recording = any(field.required for field in msgspec.structs.fields(plugin.Settings))
+    if folder == "formats" or recording:
+        return []
     fields: list[tuple[str, Any, Any]] = [
-        ("enabled", Annotated[bool, Meta(description="use it")], enabled)
+        ("enabled", Annotated[bool, Meta(description="use it")], plugin.enabled_by_default)
     ]
     if folder in HANDLERS:
         fields += [
@@ -162,7 +166,7 @@ def _plugin_section(folder: str, name: str, plugin: type[Plugin]) -> type[msgspe
     ]
     return msgspec.defstruct(
         f"{name}_settings",
-        _common(folder, plugin.enabled_by_default) + own,
+        _common(folder, plugin) + own,
         bases=(Section,),
         kw_only=True,
         frozen=True,
@@ -191,7 +195,9 @@ def settings_type() -> type[msgspec.Struct]:
     for folder in registry.FOLDERS:
         for name, plugin in registry.plugins(folder).items():
             title, _, key = section_of(folder, name).partition(".")
-            groups[title][key] = _plugin_section(title, name, plugin)
+            made = _plugin_section(title, name, plugin)
+            if msgspec.structs.fields(made):
+                groups[title][key] = made
     sections: dict[str, type[msgspec.Struct]] = dict(SECTIONS)
     order = ["monitoring", "thresholds", "logging", "sinks", "analysis", "integrations"]
     sections |= {title: _group(title, members) for title, members in groups.items() if members}

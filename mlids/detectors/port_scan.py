@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 EPISODES = 10_000
+WATCHED_BITS = 18
 
 
 class PortScanSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -87,6 +88,7 @@ class PortScan(Detector[PacketBatch]):
         )
         self._tcp = TcpContacts(int(s.grace_s * NS), s.max_pending)
         self._udp = UdpContacts(int(s.grace_s * NS), s.max_pending)
+        self._watched = np.zeros(1 << WATCHED_BITS, bool)  # by key: maybe something is known
         self._singles = Singles(s.max_sources, QUIET_NS)
         self._scans = Scans(self._limits)
         self._repeats = Repeats(QUIET_NS / NS, EPISODES)
@@ -139,11 +141,14 @@ class PortScan(Detector[PacketBatch]):
     def _follow(self, found: list[Records]) -> Iterator[Event]:
         """Hand contacts to where their sources are followed."""
         made = self._of_interest(np.concatenate(found))
-        if not len(made):
+        low, keys = self._sources(made)
+        slots = keys >> np.uint64(64 - WATCHED_BITS)
+        shows = made["kind"] < Kind.OPENED
+        self._watched[slots[shows]] = True
+        wanted = shows | self._watched[slots]
+        if not wanted.any():
             return
-        inside = (made["src_hi"] == 0) | self._home.among(made["src_hi"], made["src_lo"])
-        low = np.where(inside, made["src_lo"], 0)  # outside, a /64 is one source
-        keys = endpoint(made["src_hi"], low, np.zeros(len(made), np.uint16)) | np.uint64(1)
+        made, low, keys = made[wanted], low[wanted], keys[wanted]
         chosen = self._chosen(made, keys, low)
         made, low = np.append(chosen[0], made[chosen[2]]), np.append(chosen[1], low[chosen[2]])
         silent = (made["kind"] == Kind.UNANSWERED) | (made["kind"] == Kind.UDP_UNANSWERED)
@@ -153,6 +158,12 @@ class PortScan(Detector[PacketBatch]):
             source = contact.src_hi, last
             for finding in self._scans.observe(source, contact):
                 yield from self._told(finding, source, contact.time)
+
+    def _sources(self, made: Records) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """The low words of those who are counted, and their keys: outside, a /64 is one source."""
+        inside = (made["src_hi"] == 0) | self._home.among(made["src_hi"], made["src_lo"])
+        low = np.where(inside, made["src_lo"], 0)
+        return low, endpoint(made["src_hi"], low, np.zeros(len(made), np.uint16)) | np.uint64(1)
 
     def _of_interest(self, made: Records) -> Records:
         if self._ignored_sources:
@@ -224,6 +235,7 @@ class PortScan(Detector[PacketBatch]):
         self._udp.restore(state["udp"])
         self._singles.restore(state["singles"])
         self._scans.restore(state["scans"])
+        self._watched[:] = bool(state["scans"] or state["singles"])
         self._repeats.restore(state["repeats"])
         self._captures = list(state["captures"])
         self._summaries = {

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mlids.door import Door, addresses, is_loopback
 from mlids.errors import MLIDSError, SinkError
 from mlids.events import Event, EventSink, format_time
-from mlids.feed import Feed
+from mlids.feed.server import Feed
+from mlids.feed.door import Door, addresses, is_loopback
+from mlids.feed.uplink import Uplink
 from mlids.metrics import Rate
 from mlids.stream import tls_context
-from mlids.uplink import Uplink
 
 FIRST = ("severity", "details")
 FURTHER = ("id", "source", "correlation_id", "tags", "rule", "explanation")

@@ -34,10 +34,10 @@ class FilesSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     own: Annotated[list[str], Meta(extra={"key": ""})] = []
     excludes: Annotated[
         list[str], Meta(description="names (.git, *.swp) or paths (/srv/tmp/*) left out")
-    ] = list(EXCLUDES)
+    ] = msgspec.field(default_factory=lambda: list(EXCLUDES))
     growing: Annotated[
         list[str], Meta(description="paths that may grow without being told, as logs do")
-    ] = ["*.log", "*.jsonl", "/var/log/*"]
+    ] = msgspec.field(default_factory=lambda: ["*.log", "*.jsonl", "/var/log/*"])
     hash_bytes: Annotated[
         int, Meta(ge=0, description="larger files are watched by size and times, not by hash")
     ] = 64 << 20

@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
 class Console(Notifier):
     """Writes a line for every telling: time, severity, type, entity, what happened, how often.
 
-    stream: where to (standard error). Everything in the line is made safe for a terminal.
+    stream: where to (standard output). Everything in the line is made safe for a terminal.
     """
 
     Settings = Settings
@@ -44,7 +44,7 @@ class Console(Notifier):
 
     def notify(self, event: Event) -> None:
         """Write the line of one event."""
-        stream = self._stream or sys.stderr
+        stream = self._stream or sys.stdout
         terminal = stream.isatty()
         line = _line(event)
         if width := self.settings.width or (_columns() if terminal else 0):

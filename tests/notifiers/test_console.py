@@ -112,6 +112,6 @@ def test_repeats_are_told_with_their_count() -> None:
     assert len(lines) == 3
 
 
-def test_standard_error_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_output_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     Console().notify(event())
-    assert "Failed Login" in capsys.readouterr().err
+    assert "Failed Login" in capsys.readouterr().out

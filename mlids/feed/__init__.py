@@ -1,0 +1,1 @@
+"""The WebSocket feed: `door` decides who may connect, `server` serves, `uplink` connects out."""

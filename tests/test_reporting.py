@@ -1,0 +1,81 @@
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from mlids import status
+from mlids.batches import InputStatus
+from mlids.errors import MLIDSError
+from mlids.logger import EventLogger
+from mlids.metrics import Metrics
+from mlids.reporting import Reporter
+from mlids.testing import event
+
+
+@pytest.fixture
+def app(tmp_path):
+    logger = EventLogger(tmp_path / "logs")
+    logger.open()
+    one = InputStatus("eth0", "interface", counts={"read": 100, "dropped": 3})
+    excluded = []
+    monitor = SimpleNamespace(inputs=lambda: [one], exclude=excluded.append)
+    detector = SimpleNamespace(counts=lambda: {"evicted": 2})
+    lane = SimpleNamespace(name="network", monitor=monitor, failed="", detectors={"d": detector})
+    handler = SimpleNamespace(endpoints=lambda: [("192.0.2.9", 9999)])
+    delivery = SimpleNamespace(handler=handler, status=lambda: {"name": "tcp", "state": "ok"})
+    made = SimpleNamespace(
+        lanes=[lane],
+        deliveries=[delivery],
+        logger=logger,
+        metrics=logger.metrics,
+        problems=["E104: x"],
+        started_ns=1,
+        excluded=excluded,
+    )
+    yield made
+    logger.close()
+
+
+def test_the_status_has_inputs_rates_drops_queues_and_last_events(app):
+    app.logger.log(event(severity="HIGH"))
+    app.logger.log(event(severity="LOW"))
+    found = Reporter(app).status()
+    assert found.inputs[0].input.counts["read"] == 100
+    assert found.drops == {"network dropped": 3, "d evicted": 2}
+    assert found.handlers == [{"name": "tcp", "state": "ok"}]
+    assert found.by_severity == {"HIGH": 1, "LOW": 1}
+    assert (found.events_total, found.active_alerts) == (2, 1)
+    assert found.recent[-1]["severity"] == "LOW"
+    assert found.problems == ["E104: x"]
+    assert not found.ready
+    assert msgspec.json.encode(found)
+
+
+def test_a_lane_that_failed_shows_in_its_inputs(app):
+    app.lanes[0].failed = "E101: gone"
+    found = Reporter(app).status().inputs[0].input
+    assert (found.state, found.note) == ("failed", "E101: gone")
+
+
+def test_it_writes_the_status_and_leaves_out_own_traffic(app):
+    reporter = Reporter(app)
+    reporter.start()
+    assert status.read(app.logger.logs_dir).ready
+    assert app.excluded[0] == [("192.0.2.9", 9999)]
+    reporter.stop()
+    assert not (app.logger.logs_dir / status.NAME).exists()
+
+
+def test_a_full_disk_does_not_end_the_reports(app, monkeypatch):
+    def full(_):
+        raise MLIDSError("E106")
+
+    monkeypatch.setattr(status, "write", full)
+    reporter = Reporter(app)
+    reporter.start()
+    reporter.stop()
+
+
+def test_names_say_what_is_watched(app):
+    assert Reporter(app).names() == ["network eth0"]
+    assert Metrics().snapshot() == {}

@@ -1,0 +1,128 @@
+import gzip
+import os
+import subprocess
+import sys
+
+import pytest
+import zstandard
+
+from mlids.config import ConfigManager
+from mlids.crafting import Frame, ethernet, ipv4, tcp, write_pcap
+from mlids.errors import MLIDSError
+from mlids.scanning import Scan, recordings
+from mlids.testing import START_NS
+
+LINE = "2025-01-13T10:30:%02d+00:00 host sshd[%d]: Failed password for root from 192.0.2.7 port 22 ssh2\n"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return ConfigManager(tmp_path / "none.yaml", environment={}).settings
+
+
+def scanned(settings, *paths):
+    told = []
+    scan = Scan(settings, [str(path) for path in paths], told.append)
+    events = list(scan)
+    return events, scan.summary, told
+
+
+def auth(count=5, first=0):
+    return "".join(LINE % (n % 60, n) for n in range(first, first + count)).encode()
+
+
+def capture(path):
+    frames = [
+        Frame(START_NS + n * 10**7 + k, ethernet(ipv4(a, b, 6, tcp(s, d, flags))))
+        for n in range(30)
+        for k, (a, b, s, d, flags) in enumerate(
+            [
+                ("203.0.113.9", "192.0.2.10", 4000, n + 1, "S"),
+                ("192.0.2.10", "203.0.113.9", n + 1, 4000, "RA"),
+            ]
+        )
+    ]
+    write_pcap(path, frames)
+
+
+def test_kinds_are_recognised_whatever_the_name(settings, tmp_path):
+    (tmp_path / "a.txt").write_bytes(auth())
+    capture(tmp_path / "b.txt")
+    (tmp_path / "c").write_bytes(gzip.compress((tmp_path / "b.txt").read_bytes()))
+    (tmp_path / "d").write_bytes(zstandard.compress(auth()))
+    events, summary, told = scanned(settings, tmp_path)
+    kinds = {os.path.basename(one.name): one.kind for one in summary.inputs}
+    assert kinds["b.txt"] == kinds["c"] == "capture"
+    assert kinds["a.txt"] == kinds["d"] == "log"
+    assert {"Port Scan", "Failed Login"} <= {event.type for event in events}
+    assert (summary.packets, summary.lines) == (120, 10)
+    assert told == []
+
+
+def test_the_summary_adds_up(settings, tmp_path):
+    (tmp_path / "a.log").write_bytes(auth(7) + b"no such line\n")
+    events, summary, _ = scanned(settings, tmp_path / "a.log")
+    counts = summary.inputs[0].counts
+    assert counts["read"] == counts["matched"] + counts["unmatched"] + counts["rejected"] == 8
+    assert summary.events == len(events) == sum(summary.by_type.values())
+    assert summary.findings == sum(event.severity != "LOW" for event in events)
+
+
+def test_one_attack_over_two_files_is_seen(settings, tmp_path):
+    lines = auth(6).splitlines(keepends=True)
+    (tmp_path / "one.log").write_bytes(b"".join(lines[::2]))
+    (tmp_path / "two.log").write_bytes(b"".join(lines[1::2]))
+    events, _, _ = scanned(settings, tmp_path / "one.log", tmp_path / "two.log")
+    assert "Brute Force" in {event.type for event in events}
+    for name in ("one.log", "two.log"):
+        events, _, _ = scanned(settings, tmp_path / name)
+        assert "Brute Force" not in {event.type for event in events}
+
+
+def test_folders_are_walked_in_order_without_repositories(tmp_path):
+    for name in ("b", "a", ".git/c", "sub/d"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = [os.path.relpath(path, tmp_path) for path in recordings([str(tmp_path)])]
+    assert found == ["a", "b", "sub/d"]
+    with pytest.raises(MLIDSError) as caught:
+        list(recordings([str(tmp_path / "none")]))
+    assert caught.value.code == "E007"
+
+
+def test_bad_recordings_are_told_and_the_others_read(settings, tmp_path):
+    capture(tmp_path / "cut.pcap")
+    whole = (tmp_path / "cut.pcap").read_bytes()
+    (tmp_path / "cut.pcap").write_bytes(whole[:-30])
+    (tmp_path / "random.log").write_bytes(os.urandom(50_000))
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "good.log").write_bytes(auth())
+    events, summary, told = scanned(settings, tmp_path)
+    assert [error.code for error in told] == ["E011"]
+    assert {"Port Scan", "Failed Login"} <= {event.type for event in events}
+    assert summary.packets == 59
+
+
+STDIN = """
+import sys
+from mlids.config import ConfigManager
+from mlids.scanning import Scan
+scan = Scan(ConfigManager("/none", environment={}).settings, ["-"], print)
+print(sorted({event.type for event in scan}), scan.summary.lines, scan.summary.packets)
+"""
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_standard_input_is_recognised_and_read_whole(tmp_path, piped):
+    capture(tmp_path / "x")
+    (tmp_path / "y").write_bytes(auth(2000))
+    for name, expected in (
+        ("x", "['Port Scan'] 0 60"),
+        ("y", "['Brute Force', 'Failed Login'] 2000 0"),
+    ):
+        with (tmp_path / name).open("rb") as file:
+            source = {"input": file.read()} if piped else {"stdin": file}
+            done = subprocess.run(
+                [sys.executable, "-c", STDIN], capture_output=True, check=True, **source
+            )
+        assert done.stdout.decode().strip() == expected
