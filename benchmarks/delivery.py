@@ -14,10 +14,9 @@ import threading
 import time
 from pathlib import Path
 
-from mlids.feed.door import Door
-
 from mlids.delivery import Delivery
 from mlids.events import Event
+from mlids.feed.door import Door
 from mlids.feed.server import Feed
 from mlids.integrations.tcp import TCPSink
 from mlids.testing import event

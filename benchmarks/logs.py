@@ -121,7 +121,7 @@ def _group(chance: random.Random, attackers: list[str], pid: int) -> list[str]:
         return [
             f"sshd[{pid}]: Accepted publickey for {user} from {source} port {port} ssh2: "
             "ED25519 SHA256:1M4RzhMyWuFS/86uPY/ce2prh/dVTHW7iD2RhpquOZA",
-            f"sshd[{pid}]: pam_unix(sshd:session): session opened for user {user}(uid=10) by (uid=0)",
+            f"sshd[{pid}]: pam_unix(sshd:session): session opened for user {user}(uid=1) by root",
             f"systemd-logind[612]: New session {pid} of user {user}.",
             f"sshd[{pid}]: pam_unix(sshd:session): session closed for user {user}",
         ]

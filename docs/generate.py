@@ -87,7 +87,8 @@ def plugins() -> Iterator[str]:
 
 def errors() -> Iterator[str]:
     """Every error code."""
-    yield "# Error codes\n\n" + MADE + "| code | what happened | what to do |\n| --- | --- | --- |\n"
+    yield "# Error codes\n\n" + MADE
+    yield "| code | what happened | what to do |\n| --- | --- | --- |\n"
     for code, info in ERRORS.items():
         yield f"| `{code}` | {info.title} | {info.hint} |\n"
 

@@ -34,8 +34,8 @@ def detect(
     """The unusual windows that begin in [since_ns, until_ns), the most unusual first.
 
     Usual is what all windows up to `until_ns` say, from the first event on. threshold: deviations
-    (mad, zscore); quantile: share of windows that a forest takes as normal. Raises `MLIDSError` E105
-    for an unknown method, ImportError where scikit-learn is missing.
+    (mad, zscore); quantile: share of windows that a forest takes as normal. Raises `MLIDSError`
+    E105 for an unknown method, ImportError where scikit-learn is missing.
     """
     if method not in METHODS:
         raise MLIDSError("E105", f"unknown method {method!r}", f"use {', '.join(METHODS)}")
@@ -55,7 +55,7 @@ def detect(
         if begin + anomaly["window"] * width >= since_ns
     ]
     for anomaly in found:
-        at = begin + anomaly.pop("window") * width
+        at = begin + int(anomaly.pop("window")) * width
         anomaly |= {"since": format_time(at), "until": format_time(at + width), "method": method}
     return sorted(found, key=lambda anomaly: -abs(anomaly["score"]))
 

@@ -15,7 +15,7 @@ def write_atomically(
 ) -> None:
     """Replace a file; one that was there keeps its mode.
 
-    sync: wait until it is on the disk. Raises `MLIDSError` E004 (not permitted) or E106 (disk full).
+    sync: wait until it is on the disk. Raises `MLIDSError` E004 (no right) or E106 (disk full).
     """
     data = content.encode() if isinstance(content, str) else content
     if path.exists():

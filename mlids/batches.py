@@ -1,7 +1,7 @@
 """What stands before a detector: batches of packets, lines or file changes, and who makes them.
 
-A *monitor* yields batches, a *log format* gives lines their columns, a *detector* turns batches into
-events. A packet or a line never becomes a Python object on its own; only what hits does.
+A *monitor* yields batches, a *log format* gives lines their columns, a *detector* turns batches
+into events. A packet or a line never becomes a Python object on its own; only what hits does.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class PacketBatch:
 
     An address is two uint64: ``src_hi, src_lo`` (the 128 bits of IPv6; IPv4 is stored mapped, as
     ``::ffff:a.b.c.d``, so both kinds are one and `packets.address` gives its usual text). Frames
-    without IP or ARP have zeros there. An ARP row holds sender and target address, and its operation
-    in `icmp_type`.
+    without IP or ARP have zeros there. An ARP row holds sender and target address, and its
+    operation in `icmp_type`.
     """
 
     data: NDArray[np.uint8]  # the bytes that the offsets point into
@@ -210,7 +210,7 @@ class Monitor(Plugin):
         """Open the inputs, while MLIDS still has its rights. Raises `MLIDSError`."""
 
     def batches(self, stop: threading.Event) -> Iterator[Batch]:
-        """Yield batches until the input ends or `stop` is set; empty ones, as heartbeats, each second."""
+        """Yield batches until the input ends or `stop` is set; empty ones each idle second."""
         raise NotImplementedError  # abstract
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ ERRORS: dict[str, ErrorInfo] = {
     "E008": ErrorInfo("Address already in use", "choose another port, or stop what listens there"),
     "E009": ErrorInfo(
         "No right to capture packets",
-        "run as root, or give Python the right: setcap cap_net_raw+ep $(readlink -f .venv/bin/python)",
+        "run as root, or: sudo setcap cap_net_raw+ep $(readlink -f .venv/bin/python)",
     ),
     "E010": ErrorInfo("Nothing can be monitored", "name an input: --interface, --dir or --app-log"),
     "E011": ErrorInfo("Damaged recording", "what could be read before the damage was used"),

@@ -59,7 +59,8 @@ def _row(values: list[str]) -> bytes:
 
 def text(summary: Mapping[str, Any]) -> Iterator[str]:
     """The summary for people, with bars, in lines of at most 80 characters."""
-    yield f"{summary['total']:,} events from {_short(summary['since'])} to {_short(summary['until'])} UTC"
+    period = f"{_short(summary['since'])} to {_short(summary['until'])} UTC"
+    yield f"{summary['total']:,} events from {period}"
     for key, title in TITLES.items():
         counts = {str(name): count for name, count in summary[key].items()}
         if not counts:

@@ -132,11 +132,11 @@ class OpenFile:
 def is_same(descriptor: int, status: os.stat_result, position: Position) -> bool:
     """Whether an open file is that of a position, and what stood before the place still does."""
     same = (status.st_dev, status.st_ino) == (position.device, position.inode)
-    if not same or status.st_size < position.offset:
-        return False
+    if not same or status.st_size < position.offset or not position.size:
+        return False  # an empty file has nothing to be known by
     head, tail = os.pread(descriptor, position.size, 0), bytes.fromhex(position.tail)
     before = os.pread(descriptor, len(tail), position.offset - len(tail))
-    return (not position.size or digest(head) == position.head) and before == tail
+    return digest(head) == position.head and before == tail
 
 
 def end(descriptor: int, status: os.stat_result, max_line: int) -> Position:

@@ -1,7 +1,7 @@
 """Finds plugins: a name is a file, and the file's one class is the plugin.
 
-``plugin("detectors", "port_scan")`` is the class in ``mlids/detectors/port_scan.py``. Outsiders publish
-theirs as an entry point in the group ``mlids.detectors``.
+``plugin("detectors", "port_scan")`` is the class in ``mlids/detectors/port_scan.py``. Outsiders
+publish theirs as an entry point in the group ``mlids.detectors``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from mlids.checkpoints import HEAD, Position, digest
 from mlids.compressed import read_head
 
+NS = 1_000_000_000
 PACKED = (".gz", ".zst", ".zstd")
 MOST = 500  # rotated files that are looked at, the newest
 
@@ -62,17 +64,19 @@ def close(files: list[Rotated]) -> None:
 
 
 def is_at(file: Rotated, position: Position) -> bool:
-    """Whether this is the file of a position."""
-    if not position.size:
-        return (file.device, file.inode) == (position.device, position.inode)
-    return len(file.head) >= position.size and digest(file.head[: position.size]) == position.head
+    """Whether this is the file of a position; of an empty one nobody can know."""
+    return position.size > 0 and is_known(file, ((position.size, position.head),))
 
 
-def is_finished(file: Rotated, finished: tuple[tuple[int, str], ...]) -> bool:
-    """Whether this file was read to its end before."""
-    return any(
-        size <= len(file.head) and digest(file.head[:size]) == head for size, head in finished
-    )
+def is_known(file: Rotated, known: Iterable[tuple[int, str]]) -> bool:
+    """Whether the file begins like one of these: size and digest of the first bytes."""
+    return any(size <= len(file.head) and digest(file.head[:size]) == head for size, head in known)
+
+
+def is_later(file: Rotated, position: Position) -> bool:
+    """Whether the file was changed since a position was reached; packers may cut times to seconds."""
+    whole = file.changed_ns % NS == 0
+    return file.changed_ns // (NS if whole else 1) >= position.changed_ns // (NS if whole else 1)
 
 
 def _opened(name: str) -> Rotated:

@@ -13,6 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from mlids import rotation
@@ -22,7 +23,6 @@ from mlids.errors import MLIDSError
 from mlids.openfiles import OpenFile, Truncated, end, is_same
 from mlids.rotation import Rotated, Unstable
 
-NS = 1_000_000_000
 DRAIN_S = 2.0  # how long a rotated file is still looked at after its last line
 TURN = 4  # pieces that one path gives before the next path's turn
 FINISHED = 64  # finished files that are remembered
@@ -142,17 +142,19 @@ class Tail:
             raise OSError(errno.EINVAL, "no regular file")
         start: Position | None = None
         before: list[OpenFile] = []
+        identity = (status.st_dev, status.st_ino)
         if self._saved is not None:
             *older, last = self._saved.positions
             if is_same(descriptor, status, last):
                 start, before = last, self._found(older)
             else:
-                before = self._resumed(older, last, (status.st_dev, status.st_ino))
+                before = self._resumed(older, last, identity)
         elif self._files:
-            before = self._between(self._files[-1].position(), (status.st_dev, status.st_ino))
+            before = self._between(self._files[-1].position(), identity, self._files)
         elif self._skip_existing:
             start = end(descriptor, status, self.max_line)
         try:
+            self._still(identity)
             current = OpenFile(descriptor, self.path, self.max_line, start)
         except BaseException:
             for file in before:
@@ -163,6 +165,15 @@ class Tail:
         self._files += [*before, current]
         self._saved, self._skip_existing = None, False
 
+    def _still(self, identity: tuple[int, int]) -> None:
+        """Raise `Unstable` if the path has become another file meanwhile."""
+        try:
+            status = Path(self.path).stat()
+        except FileNotFoundError:
+            raise Unstable from None
+        if (status.st_dev, status.st_ino) != identity:
+            raise Unstable
+
     def _resumed(
         self, older: list[Position], last: Position, current: tuple[int, int]
     ) -> list[OpenFile]:
@@ -170,9 +181,10 @@ class Tail:
         before, own = self._found(older), self._found([last])
         if last.offset and not own:
             self._gap("was rotated, and what was read last is gone: lines may be missing")
-        elif (last.device, last.inode) == current and not own[0].packed:
+        elif own and (last.device, last.inode) == current and not own[0].packed:
             self._gap("was truncated: lines written just before may be missing")
-        return before + own + self._between(last, current)
+        before += own
+        return before + self._between(last, current, before)
 
     def _found(self, positions: list[Position] | tuple[Position, ...]) -> list[OpenFile]:
         """The files of these positions, under whatever names they have by now."""
@@ -200,22 +212,24 @@ class Tail:
             raise
         return opened
 
-    def _between(self, last: Position, current: tuple[int, int]) -> list[OpenFile]:
+    def _between(
+        self, last: Position, current: tuple[int, int], held: list[OpenFile]
+    ) -> list[OpenFile]:
         """Rotated files newer than a position's and older than the current one, never read."""
         files = rotation.rotated(self.path)
         try:
             places = [n for n, file in enumerate(files) if rotation.is_at(file, last)]
             newer = files[places[-1] + 1 :] if places else files
-            held = {file.identity for file in self._files}
+            held_now = {file.identity for file in held}
+            known = [*self._finished, *(file.known_by() for file in held if file.known_by()[0])]
             unread: list[OpenFile] = []
             for file in newer:
                 identity = (file.device, file.inode)
                 if identity == current:
                     break
-                late = file.changed_ns + NS >= last.changed_ns  # packers may cut times to seconds
-                if identity in held or not file.head or not late:
+                if identity in held_now or not file.head or not rotation.is_later(file, last):
                     continue
-                if not rotation.is_finished(file, self._finished):
+                if not rotation.is_known(file, known):
                     unread += self._unread(file)
             return unread
         finally:
@@ -235,7 +249,7 @@ class Tail:
         again = OpenFile(os.dup(file.descriptor), self.path, self.max_line, None)
         try:
             copies = self._found([last])
-            copies += self._between(last, again.identity)
+            copies += self._between(last, again.identity, [*self._files, *copies])
         except Unstable:
             again.close()
             return  # next time

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def changes(*made: FileChange, now: int = 0) -> ChangeBatch:
 def cut(batch: Batch, pieces: int) -> list[Batch]:
     """The same input in as many batches; each `now` is what was known by then."""
     bounds = [len(batch) * n // pieces for n in range(pieces + 1)]
-    parts = [_part(batch, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [_part(batch, a, b) for a, b in pairwise(bounds)]
     return [*parts[:-1], replace(parts[-1], now=batch.now)]
 
 
@@ -158,7 +159,7 @@ def _same(expected: list[Event], found: list[Event], how: str) -> None:
 
 
 def check_sink(make: Callable[[], EventSink], received: Callable[[], Sequence[Any]]) -> None:
-    """Hold a sink to its contract: opens, takes single events and batches in order, closes twice."""
+    """Hold a sink to its contract: opens, takes events and batches in order, closes twice."""
     sink = make()
     sink.open()
     sent = [event(seconds=n) for n in range(5)]

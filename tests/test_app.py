@@ -5,7 +5,6 @@ import pytest
 
 from mlids import MLIDS, MLIDSError, create_default_config
 from mlids.batches import ChangeBatch, Detector
-from mlids.config import ConfigManager
 from mlids.events import Event, EventFilter, EventHandler, EventSink
 from mlids.testing import START_NS
 

@@ -29,7 +29,7 @@ ACTIONS = ("list_all", "get", "set_", "reset", "validate", "init", "schema")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def command(ctx: click.Context, path: str, as_json: bool, **chosen: object) -> int:
+def command(ctx: click.Context, /, path: str, as_json: bool, **chosen: object) -> int:
     """Manage the settings of MLIDS.
 
     A KEY is a full name (thresholds.port_scan_threshold) or a short one where that is unambiguous

@@ -51,9 +51,9 @@ def out_json(value: Any) -> None:
 def tell(error: MLIDSError) -> None:
     """An error in one line, and what to do about it in the next."""
     note(click.style(error.code, fg="red", bold=True) + f" {terminal_safe(error.message)}")
-    for problem in getattr(error, "problems", ()) if isinstance(error, ConfigError) else ():
-        if problem not in error.message or len(error.problems) > 1:
-            note(f"     {terminal_safe(problem)}")
+    problems = error.problems if isinstance(error, ConfigError) else []
+    for problem in problems if len(problems) > 1 or error.message not in "".join(problems) else ():
+        note(f"     {terminal_safe(problem)}")
     note(f"     {terminal_safe(error.hint)}", dim=True)
 
 

@@ -44,7 +44,7 @@ from mlids.errors import ConfigError, MLIDSError
 @click.option("--debug", is_flag=True, help="Say everything in logs/mlids.log.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a JSON line, only that.")
 @click.pass_context
-def command(ctx: click.Context, **options: Any) -> int:
+def command(ctx: click.Context, /, **options: Any) -> int:
     """Watch this machine and tell attacks from noise, until Ctrl-C.
 
     Without options: the interface with the default route, the current folder, and the logs that

@@ -121,7 +121,7 @@ class ConfigManager:
         self._take(with_value(document, path, value))
 
     def override(self, chosen: Mapping[str, Any]) -> None:
-        """Set values above file and environment, as the command line does; `save` leaves them out."""
+        """Set values above file and environment, as the command line does; not saved."""
         self.overrides |= {tuple(key.split(".")): value for key, value in chosen.items()}
         if not self.problems or self._document.values:
             self._take(self._document)

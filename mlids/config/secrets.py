@@ -21,4 +21,5 @@ def resolve_secret(value: str, environment: Mapping[str, str]) -> str:
 
 
 def is_reference(value: Any) -> bool:
+    """True for a text like ``${NAME}``."""
     return isinstance(value, str) and value.startswith("${") and value.endswith("}")

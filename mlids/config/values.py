@@ -23,6 +23,7 @@ def without_slip(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that shares no mapping with the original."""
     return {k: copied(v) if isinstance(v, Mapping) else v for k, v in values.items()}
 
 
@@ -36,6 +37,7 @@ def without_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def place(values: dict[str, Any], path: Path, value: Any) -> None:
+    """Put a value at a path; sections on the way are made."""
     for key in path[:-1]:
         if not isinstance(values.get(key), dict):
             values[key] = {}
@@ -44,6 +46,7 @@ def place(values: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def find(values: Any, path: Path) -> Any:
+    """The value at a path, None where there is none."""
     for key in path:
         if not isinstance(values, dict) or key not in values:
             return None
@@ -52,6 +55,7 @@ def find(values: Any, path: Path) -> Any:
 
 
 def attribute(settings: Any, path: Path) -> Any:
+    """The attribute at a path of typed settings."""
     for key in path:
         settings = getattr(settings, key)
     return settings

@@ -13,8 +13,8 @@ import msgspec
 
 from mlids.errors import MLIDSError, SinkError
 from mlids.events import Event, EventSink, format_time
-from mlids.feed.server import Feed
 from mlids.feed.door import Door, addresses, is_loopback
+from mlids.feed.server import Feed
 from mlids.feed.uplink import Uplink
 from mlids.metrics import Rate
 from mlids.stream import tls_context

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_without_store_nothing_is_written(run, log, tmp_path):
 
 
 def test_standard_input(run, log):
-    text = open(log).read()
+    text = Path(log).read_text()
     assert run("scan", "-", "--format", "jsonl", input=text).returncode == 1
 
 

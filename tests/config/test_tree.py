@@ -30,7 +30,7 @@ def test_a_key_that_stands_twice_is_a_problem():
 
 def test_a_bomb_of_aliases_is_no_threat():
     text = "a: &a [x, x]\n" + "".join(
-        f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi")
+        f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
     )
     assert len(parse(text).values) == 9
 

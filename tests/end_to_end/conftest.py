@@ -172,8 +172,7 @@ class Station:
     def stop(self) -> int:
         """Stop MLIDS as a service manager does; returns its exit status."""
         os.kill(int((self.folder / "ready").read_text()), 15)
-        status = self.mlids.wait(10)
-        return status
+        return self.mlids.wait(10)
 
     def close(self) -> None:
         for process in (self.mlids, *self.processes):

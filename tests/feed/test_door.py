@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 
 import pytest
-from mlids.feed.door import Door, addresses, is_loopback, listening
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from mlids.errors import MLIDSError, SinkError
+from mlids.feed.door import Door, addresses, is_loopback, listening
 
 
 def request(path: str = "/", *headers: tuple[str, str]) -> Request:

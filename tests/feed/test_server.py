@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from mlids.feed.door import Door
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from mlids.errors import MLIDSError, SinkError
+from mlids.feed.door import Door
 from mlids.feed.server import Feed
 
 
