@@ -84,14 +84,14 @@ def _unusual(
     for at, identities in windows.items():
         counts[at] = len(identities)
     usual, scores, limit = _scores(counts, method, threshold, quantile)
-    for at in np.flatnonzero(np.abs(scores) > limit):
-        identities = windows.get(int(at), [])
+    for odd in np.flatnonzero(np.abs(scores) > limit).tolist():
+        identities = windows.get(odd, [])
         yield {
             "type": type,
-            "window": int(at),
+            "window": odd,
             "usual": round(float(usual), 3),
-            "observed": int(counts[at]),
-            "score": round(float(scores[at]), 3),
+            "observed": int(counts[odd]),
+            "score": round(float(scores[odd]), 3),
             "threshold": round(float(limit), 3),
             "events": identities[:SHOWN],
         }

@@ -11,6 +11,8 @@ from pathlib import Path
 from mlids.errors import MLIDSError
 
 _ROOT = logging.getLogger("mlids")
+# Libraries whose warnings belong there too, instead of on the user's terminal.
+_LIBRARIES = [logging.getLogger(name) for name in ("watchdog", "websockets", "httpx2", "asyncio")]
 
 
 class JsonFormatter(logging.Formatter):
@@ -47,7 +49,8 @@ def start(folder: Path, level: str, format: str, max_size: int, backups: int) ->
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if format == "json" else text)
     handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk is told elsewhere
-    _ROOT.addHandler(handler)
+    for logger in (_ROOT, *_LIBRARIES):
+        logger.addHandler(handler)
     _ROOT.setLevel(level)
     _ROOT.propagate = False
 
@@ -56,5 +59,6 @@ def stop() -> None:
     """Close the log; later records go nowhere."""
     for handler in list(_ROOT.handlers):
         if isinstance(handler, RotatingFileHandler):
-            _ROOT.removeHandler(handler)
+            for logger in (_ROOT, *_LIBRARIES):
+                logger.removeHandler(handler)
             handler.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def command(**options: Any) -> int:
     if options["output_dir"]:
         return _write(analyzer, kind, options)
     if kind == "csv":
-        stream = click.get_binary_stream("stdout")
+        stream = sys.stdout.buffer
         for row in exports.rows(analyzer.events(options["days"], options["search"])):
             stream.write(row)
         return 0

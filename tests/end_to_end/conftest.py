@@ -36,7 +36,6 @@ class Hosts:
         sh(*cable, "peer", "name", self.interface, "netns", self.attacker)
         for n in range(1, 17):
             self.run(self.target, "ip", "addr", "add", f"10.77.0.{n}/24", "dev", self.interface)
-        self.run(self.attacker, "ip", "addr", "add", "10.77.0.66/24", "dev", self.interface)
         for name in (self.attacker, self.target):
             self.run(name, "ip", "link", "set", self.interface, "up")
         # So that closed UDP ports are told at once, as by most hosts that are scanned slowly.
@@ -44,6 +43,11 @@ class Hosts:
 
     def run(self, host: str, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return sh("ip", "netns", "exec", host, *command, check=check)
+
+    def attack_from(self, address: str) -> None:
+        """Give the attacker another address, so that it is not known from before."""
+        self.run(self.attacker, "ip", "addr", "flush", "dev", self.interface)
+        self.run(self.attacker, "ip", "addr", "add", f"{address}/24", "dev", self.interface)
 
     def begin(self, host: str, *command: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
