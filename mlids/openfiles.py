@@ -6,7 +6,7 @@ import os
 import time
 
 from mlids.checkpoints import HEAD, TAIL, Position, digest
-from mlids.compressed import PlainReader, is_compressed
+from mlids.compressed import PlainReader, is_compressed, read_head
 from mlids.cutting import Cut, Cutter
 from mlids.errors import MLIDSError
 
@@ -32,9 +32,9 @@ class OpenFile:
         self._tail = bytes.fromhex(at.tail) if at else b""
         self._reader: PlainReader | None = None
         if is_compressed(self._head):
+            self._head = read_head(descriptor, HEAD, name)
             os.lseek(descriptor, 0, os.SEEK_SET)
             self._reader = PlainReader(os.fdopen(descriptor, "rb", closefd=False), name)
-            self._head = b""
             self._skip(at.offset if at else 0)
 
     @property
@@ -47,7 +47,6 @@ class OpenFile:
             part = self._reader.read(min(size, 1 << 20))
             if not part:
                 raise Truncated
-            self._head = (self._head + part)[:HEAD] if len(self._head) < HEAD else self._head
             size -= len(part)
 
     def check(self) -> None:
@@ -71,8 +70,6 @@ class OpenFile:
             if self.left is not None:
                 self.left = time.monotonic()
             cut = self._cutter.feed(chunk)
-            if len(self._head) < HEAD:
-                self._head = self._first(chunk)
             if cut is not None:
                 self._remember(cut)
                 return cut
@@ -92,11 +89,6 @@ class OpenFile:
             self.broken = True
             raise
 
-    def _first(self, chunk: bytes) -> bytes:
-        if self._reader is not None:
-            return (self._head + chunk)[:HEAD]
-        return os.pread(self.descriptor, HEAD, 0)
-
     def _remember(self, cut: Cut) -> None:
         whole = cut.data[: self._cutter.offset - cut.base]
         self._tail = whole[-TAIL:] if len(whole) >= TAIL else (self._tail + whole)[-TAIL:]
@@ -108,21 +100,22 @@ class OpenFile:
     def position(self) -> Position:
         """Where the next line begins."""
         offset = self._cutter.offset
-        size = min(offset, len(self._head))
         return Position(
             *self.identity,
             offset,
             self._cutter.lines,
-            size,
-            digest(self._head[:size]),
+            *self.known_by(),
             self._tail[-min(offset, TAIL) :].hex() if offset else "",
             self._changed_ns,
         )
 
     def known_by(self) -> tuple[int, str]:
-        """Size and digest of its first bytes, by which it is known once it is finished."""
-        size = min(len(self._head), self._cutter.taken)
-        return size, digest(self._head[:size])
+        """Size and digest of its first bytes, whatever its name and inode may be later."""
+        if len(self._head) < HEAD and not self.packed:
+            head = os.pread(self.descriptor, HEAD, 0)
+            if head.startswith(self._head):  # else it was truncated since
+                self._head = head
+        return len(self._head), digest(self._head)
 
     def close(self) -> None:
         """Close the file."""

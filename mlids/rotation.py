@@ -74,7 +74,7 @@ def is_known(file: Rotated, known: Iterable[tuple[int, str]]) -> bool:
 
 
 def is_later(file: Rotated, position: Position) -> bool:
-    """Whether the file was changed since a position was reached; packers may cut times to seconds."""
+    """Whether the file was changed since then; packers may cut times to seconds."""
     whole = file.changed_ns % NS == 0
     return file.changed_ns // (NS if whole else 1) >= position.changed_ns // (NS if whole else 1)
 

@@ -22,7 +22,7 @@ _HEAD = re.compile(
     rb"(?:<\d{1,3}>)?(?:"
     rb"(?P<v5424>1 )?(?P<date>\d{4}-\d\d-\d\d)[T ](?P<clock>\d\d:\d\d:\d\d)"
     rb"(?:[.,](?P<part>\d{1,9}))?(?P<zone>Z|z|[+-]\d\d:?\d\d)?"
-    rb"|(?:(?P<before>\d{4}) )?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2})"
+    rb"|(?:(?P<before>\d{4}) )?(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}(?P<day>\d{1,2})"
     rb"(?: (?P<after>\d{4}))? (?P<time>\d\d:\d\d:\d\d)(?:\.(?P<bit>\d{1,9}))?:?"
     rb")(?: |$)"
 )
@@ -128,8 +128,6 @@ class Syslog(LogFormat):
 
     def _named_time(self, head: re.Match[bytes], written: int) -> int:
         """Time of a stamp such as ``Jan 3 2025 10:30:45`` or ``Jan 3 10:30:45.5``."""
-        if head["month"] not in stamps.MONTHS:
-            return 0
         month, day = stamps.MONTHS.index(head["month"]) + 1, int(head["day"])
         clock = head["time"]
         year = head["before"] or head["after"]

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import random
+import re
+
+import pytest
+
+from mlids import addresses, login_rules
+from mlids.detectors.login import Login
+from mlids.formats.syslog import Syslog
+from mlids.logins import logins
+from mlids.testing import lines
+
+RULES = [rule for service in login_rules.services() for rule in service.rules]
+
+
+def told(*messages: str, program: str = "sshd[12]"):
+    text = [f"Jan 13 10:30:45 host {program}: {message}" for message in messages]
+    return logins(lines(*text, format=Syslog(timezone="UTC")))
+
+
+def program_of(rule: login_rules.Compiled) -> str:
+    return f"{(rule.rule.programs or ['sshd'])[0]}[12]"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_examples_give_their_fields(rule):
+    assert rule.rule.match
+    for example in rule.rule.match:
+        (login,) = told(example.message, program=program_of(rule))
+        assert login.rule == rule.name
+        found = (login.user, login.src, login.port, login.method, login.exists, login.times)
+        assert found == (
+            *(example.user, example.src, example.port, example.method),
+            *(example.exists, example.count),
+        )
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_injections_blame_the_true_address_or_nobody(rule):
+    for injection in rule.rule.injections:
+        blamed = {login.src for login in told(injection.message, program=program_of(rule))}
+        assert blamed - {""} == ({injection.src} if injection.src else set()), injection
+
+
+def test_rows_times_and_places():
+    batch = lines(
+        "Jan 13 10:30:44 host cron[1]: x",
+        "Jan 13 10:30:45 host sshd[12]: Invalid user a from 1.2.3.4 port 5",
+        "Jan 13 10:30:46 host sshd-session[13]: Accepted password for b from 1.2.3.4 port 5 ssh2",
+        format=Syslog(timezone="UTC"),
+    )
+    found = logins(batch)
+    assert [(x.row, x.machine, x.pid) for x in found] == [(1, "host", "12"), (2, "host", "13")]
+    assert found[1].time_ns - found[0].time_ns == 10**9
+    assert logins(batch) is found
+
+
+def test_repeated_messages_count_as_often():
+    (login,) = told(
+        "message repeated 3 times: [ Failed password for root from 1.2.3.4 port 5 ssh2]"
+    )
+    assert (login.times, login.src) == (3, "1.2.3.4")
+    assert told("message repeated 3 times: [ nothing]") == []
+    assert told("message repeated x times: [ Invalid user a from 1.2.3.4]") == []
+    (many,) = told("message repeated 999999999 times: [ Invalid user a from 1.2.3.4]")
+    assert many.times == 1000
+
+
+def test_other_stamps_and_programs_serve_as_well():
+    for line in (
+        "2025-01-13T10:30:45.123456+01:00 host sshd[1]: Invalid user a from 1.2.3.4",
+        "<38>Jan 13 10:30:45 host sshd[1]: Invalid user a from 1.2.3.4",
+        "<38>1 2025-01-13T10:30:45Z host sshd 1 - - Invalid user a from 1.2.3.4",
+        "Jan 13 10:30:45 host sshd: Invalid user a from 1.2.3.4",
+        "Jan 13 10:30:45 host /usr/sbin/sshd[1]: Invalid user a from 1.2.3.4",
+        "Jan 13 10:30:45 sshd[1]: Invalid user a from 1.2.3.4 ",
+    ):
+        assert [x.src for x in logins(lines(line, format=Syslog()))] == ["1.2.3.4"], line
+
+
+def test_other_programs_may_say_what_they_like():
+    assert told("Failed password for root from 1.2.3.4 port 5 ssh2", program="sshd-fake[1]") == []
+    assert told("sshd[1]: Failed password for root from 1.2.3.4 port 5 ssh2", program="x") == []
+
+
+def test_lines_without_a_format_tell_nothing():
+    assert logins(lines("Jan 13 10:30:45 host sshd[1]: Invalid user a from 1.2.3.4")) == []
+
+
+def test_five_hundred_injections_blame_nobody_else():
+    """Names an attacker chooses, in every rule that blames an address."""
+    chance = random.Random(3)
+    true, false = "203.0.113.7", "8.8.8.8"
+    parts = ["root", " ", f" from {false}", f" {false}", " port 22", " ssh2", " [preauth]", "\\n",
+             f": RSA SHA256:abc ID x from {false} port 1 ssh2", f" rhost={false} ", "user=",
+             "]: ", f" not allowed because x from {false}", '"', "invalid user ", "é", "\\",
+             f" {false} port 1: Too many authentication failures [preauth]", f"::ffff:{false}",
+             f'", client host "{false}', "message repeated 2 times: [ ", "]"]  # fmt: skip
+    known = [r for r in RULES if r.src is not None and r.user is not None]
+    wrong = seen = 0
+    for number in range(500):
+        rule = known[number % len(known)]
+        sample = chance.choice([m for m in rule.rule.match if m.src == true] or rule.rule.match)
+        name = "".join(chance.choices(parts, k=chance.randint(1, 6)))
+        user = re.escape(sample.user) if sample.user else "(?<=user )"
+        message = re.sub(user, lambda _, name=name: name, sample.message, count=1)
+        detector = Login()
+        text = f"Jan 13 10:30:45 host {program_of(rule)}: {message}"
+        for event in detector.inspect(lines(text, format=Syslog())):
+            seen += 1
+            right = addresses.normalise(sample.src) or true
+            wrong += event.details.get("ip", right) != right
+    assert (wrong, seen > 300) == (0, True)
+
+
+def test_labelled_lines_of_others(corpora):
+    """Every labelled failed SSH login that names a user is found with exactly its address."""
+    found, missed = 0, []
+    for raw in (corpora / "logs/crowdsec/lines.jsonl").read_text().splitlines():
+        case = json.loads(raw)
+        if case["service"] != "ssh" or case["category"] != "failed-login":
+            continue
+        events = list(Login().inspect(lines(case["input"], format=Syslog())))
+        if [event.details.get("ip") for event in events] == case["src_ips"]:
+            found += 1
+        else:
+            missed.append(case["input"])
+    no_user = ("Magic value check failed", "Connection closed by 118")
+    assert [line for line in missed if not any(text in line for text in no_user)] == []
+    assert found >= 23
