@@ -7,7 +7,6 @@ damage.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import select
@@ -31,15 +30,29 @@ if TYPE_CHECKING:
     from mlids.batches import PacketBatch
 
 WINDOW = 16 * 1024 * 1024
+HEAD = 64 * 1024  # bytes looked at to see what a file is
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 FORMATS: tuple[type[PcapRecords | PcapngRecords], ...] = (PcapRecords, PcapngRecords)
 
 
 def sniff(head: bytes) -> bool:
-    """Whether a file that begins with these bytes (a few hundred) is a capture, maybe compressed."""
+    """Whether a file that begins so is a capture, maybe compressed.
+
+    A few hundred bytes are enough, but of a zstd file 128 kB: it opens only block by block.
+    """
     if head.startswith((GZIP, ZSTD)):
         head = _inflated(head)
     return any(known.knows(head) for known in FORMATS)
+
+
+def is_capture(path: str) -> bool:
+    """Whether a file is a capture, maybe compressed; False where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(512)
+            return sniff(head + file.read(132 * 1024) if head.startswith(ZSTD) else head)
+    except OSError:
+        return False
 
 
 def _inflated(head: bytes) -> bytes:
@@ -65,8 +78,8 @@ class Capture:
         self.path, self.window = path, window
         self.read = self.rejected = self.position = 0
         self.damage = ""
-        self._raw = _opened(path)
-        self.size = _size(self._raw)
+        self._raw = _Source(_opened(path))
+        self.size = self._raw.size
         self._stream = self._unpacked()
         self._format: PcapRecords | PcapngRecords | None = None
         self._now = 0
@@ -87,7 +100,7 @@ class Capture:
             if grown == end and not over:
                 yield self._decoded(buffer, None)
                 continue
-            frames, used = self._records(buffer, grown)
+            frames, used = self._records(buffer, grown, over)
             if frames is not None:
                 yield self._decoded(buffer, frames)
             if self.damage:
@@ -102,55 +115,49 @@ class Capture:
             buffer, end = following, rest
 
     def _unpacked(self) -> Any:
-        head = self._raw.peek(4)[:4]
-        if head.startswith(GZIP):
+        if self._raw.head.startswith(GZIP):
             import gzip
 
-            return gzip.GzipFile(fileobj=self._raw)
-        if head.startswith(ZSTD):
+            return gzip.GzipFile(fileobj=io.BufferedReader(self._raw, 65536))
+        if self._raw.head.startswith(ZSTD):
             import zstandard
 
             reader = zstandard.ZstdDecompressor(max_window_size=2**27)
-            return reader.stream_reader(self._raw, read_across_frames=True, closefd=False)
+            raw: Any = self._raw
+            return reader.stream_reader(raw, read_across_frames=True, closefd=False)
         return self._raw
 
     def _fill(self, buffer: memoryview, end: int) -> tuple[bool, int]:
-        """Read until the window is full, the input ends or falls silent: whether it ended, bytes."""
+        """Read until the window is full or nothing comes: whether the input ended, and bytes."""
         room = buffer[: len(buffer) - PAD]
         while end < len(room):
             if not self._ready(0.0 if end else 0.5):
                 return False, end
             try:
-                count = self._stream.readinto1(room[end:])
+                count = self._stream.readinto(room[end:])
             except Exception as error:  # each decompressor has errors of its own
                 self._damaged(f"cannot be read on: {error}")
                 return True, end
-            self._advance(count)
+            self.position = self._raw.position
             if not count:
                 return True, end
             end += count
         return False, end
 
-    def _advance(self, count: int) -> None:
-        if self.size:
-            with contextlib.suppress(OSError):
-                self.position = min(self._raw.tell(), self.size)
-        else:
-            self.position += count
-
     def _ready(self, seconds: float) -> bool:
         """Whether reading would not wait: pipes only, and only where nothing is unpacked."""
-        if self.size or self._stream is not self._raw or not self.position:
+        if self.size or self._stream is not self._raw or self._raw.head:
             return True
         return bool(select.select([self._raw.fileno()], [], [], seconds)[0])
 
-    def _records(self, buffer: memoryview, end: int) -> tuple[Frames | None, int]:
+    def _records(self, buffer: memoryview, end: int, over: bool) -> tuple[Frames | None, int]:
         if self._format is None:
-            head = bytes(buffer[: min(end, 32)])
-            if len(head) < 32 and not self.damage and self.size == 0 and len(head) < 4:
+            if end < 4 and (self.damage or not over):
                 return None, 0
-            self._format = self._recognised(head)
+            self._format = self._recognised(bytes(buffer[: min(end, 32)]))
+        before = self._format.rejected
         frames, used = self._format.read(buffer, 0, end)
+        self.rejected += self._format.rejected - before
         if self._format.damage:
             self._damaged(self._format.damage)
         return frames, used
@@ -189,7 +196,7 @@ class Capture:
 
 def _buffer(size: int) -> memoryview:
     """Room for so many bytes and what wide reads need behind them; not cleared, which is slow."""
-    return memoryview(np.empty(size + PAD, np.uint8))
+    return np.empty(size + PAD, np.uint8).data
 
 
 def _by_time(frames: Frames) -> Frames:
@@ -201,21 +208,47 @@ def _by_time(frames: Frames) -> Frames:
     return Frames(*columns)  # type: ignore[arg-type]
 
 
-def _opened(path: str) -> io.BufferedReader:
+class _Source(io.RawIOBase):
+    """The bytes of a file or pipe; `head` holds the first of them until they are read."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+        self.size = os.fstat(raw.fileno()).st_size if raw.seekable() else 0  # 0: not known
+        self.position = 0
+        self.head = raw.read(HEAD) or b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        room = memoryview(buffer).cast("B")
+        if self.head:
+            count = min(len(self.head), len(room))
+            room[:count] = self.head[:count]
+            self.head = self.head[count:]
+        else:
+            count = self._raw.readinto(room) or 0
+        self.position += count
+        return count
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _opened(path: str) -> io.FileIO:
     if path == "-":
-        return io.BufferedReader(io.FileIO(os.dup(sys.stdin.fileno())), 65536)
+        return io.FileIO(os.dup(sys.stdin.fileno()))
     try:
         if Path(path).is_dir():
             raise MLIDSError("E012", f"{path} is a folder, not a recording")
-        return io.BufferedReader(io.FileIO(path), 65536)
+        return io.FileIO(path)
     except FileNotFoundError:
         raise MLIDSError("E007", f"{path} does not exist") from None
     except PermissionError:
         raise MLIDSError("E004", f"{path} cannot be read") from None
     except (OSError, ValueError) as error:
         raise MLIDSError("E007", f"{path}: {error}") from None
-
-
-def _size(raw: io.BufferedReader) -> int:
-    """Bytes of the file, 0 where that is not known (a pipe)."""
-    return os.fstat(raw.fileno()).st_size if raw.seekable() else 0

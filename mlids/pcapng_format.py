@@ -54,16 +54,20 @@ class PcapngRecords:
         parts: list[Frames] = []
         at, piece = begin, end - begin if self._order else FIRST_PIECE
         while not self.damage and end - at >= 12:
-            if data[at : at + 4] == b"\x0a\x0d\x0d\x0a" and not self._begin_section(data, at, end):
+            if bytes(data[at : at + 4]) == b"\x0a\x0d\x0d\x0a" and not self._begin_section(
+                data, at, end
+            ):
                 break
             limit = min(end, at + piece)
             found = walk(data, at, limit, self._shape(), self._guess)
             blocks, following = self._to_next_section(data, found.starts, found.following, at)
-            if found.broken and following == found.following:
+            # A section may turn the byte order, which makes its header look impossible.
+            section = bytes(data[following : following + 4]) == b"\x0a\x0d\x0d\x0a"
+            if found.broken and following == found.following and not (section and following > at):
                 self.damage = f"impossible block length after frame {self.count}"
             if len(blocks):
                 parts += self._packets(data, blocks)
-            elif limit == end:
+            elif limit == end or self.damage:
                 return _joined(parts), following
             # A file of many small sections must not be walked to its end once for each of them.
             piece = FIRST_PIECE if len(blocks) and following < found.following else piece * 4

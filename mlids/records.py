@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LANE = 32 * 1024
+LANE = 48 * 1024
 FEW = 8  # below so many lanes the plain way is as fast
 MOST = 16 * 1024 * 1024  # bytes of the longest record that is believed
 NEAR = 4096  # bytes in which a mark mostly is

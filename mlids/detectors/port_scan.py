@@ -161,9 +161,10 @@ class PortScan(Detector[PacketBatch]):
 
     def _sources(self, made: Records) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """The low words of those who are counted, and their keys: outside, a /64 is one source."""
-        inside = (made["src_hi"] == 0) | self._home.among(made["src_hi"], made["src_lo"])
-        low = np.where(inside, made["src_lo"], 0)
-        return low, endpoint(made["src_hi"], low, np.zeros(len(made), np.uint16)) | np.uint64(1)
+        high, low = made["src_hi"], made["src_lo"].copy()
+        six = np.flatnonzero(high)
+        low[six[~self._home.among(high[six], low[six])]] = 0
+        return low, endpoint(high, low, np.zeros(len(made), np.uint16)) | np.uint64(1)
 
     def _of_interest(self, made: Records) -> Records:
         if self._ignored_sources:
