@@ -97,7 +97,7 @@ def rotation_rig(
     while True:
         done = _read(path, folder / "checkpoint.json", seen, writer, 0.7)
         restarts += 1
-        if done or time.monotonic() - began > rotations * lines / rate + 6:
+        if done or time.monotonic() - began > rotations * lines / rate + 20:
             break
         time.sleep(0.15)  # rotations happen while it is stopped
     return {

@@ -144,6 +144,7 @@ class MLIDS:
         settings = self.config.settings
         if not self.running:
             return
+        assembly.handlers(settings)  # raises before anything that runs is ended
         self.on_settings(settings)
         if settings.logging.logs_dir != self._settings.logging.logs_dir:
             _log.warning("logging.logs_dir changes at the next start")

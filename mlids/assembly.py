@@ -101,16 +101,20 @@ def live_monitors(
 
 def deliveries(settings: Any, spool: Path, metrics: Metrics, tell: Tell) -> list[Delivery]:
     """One delivery for every sink and notifier that is enabled, not yet started."""
-    made = []
+    return [
+        Delivery(handler, name, filter=wanted, metrics=metrics, spool=spool, tell=tell)
+        for name, handler, wanted in handlers(settings)
+    ]
+
+
+def handlers(settings: Any) -> list[tuple[str, Any, EventFilter]]:
+    """Every sink and notifier that is enabled, with its filter; E002 where a secret is missing."""
+    made: list[tuple[str, Any, EventFilter]] = []
     for folder in ("integrations", "notifiers"):
         for name in registry.names(folder):
             chosen = section(settings, folder, name)
             if chosen.enabled:
-                handler: Any = build(settings, folder, name)
-                wanted = EventFilter(
-                    event_types=chosen.event_types, min_severity=chosen.min_severity
-                )
-                made.append(
-                    Delivery(handler, name, filter=wanted, metrics=metrics, spool=spool, tell=tell)
-                )
+                handler = build(settings, folder, name)
+                types, least = chosen.event_types, chosen.min_severity
+                made.append((name, handler, EventFilter(event_types=types, min_severity=least)))
     return made

@@ -25,11 +25,12 @@ from mlids.packets import decode
 from mlids.pcap_format import Frames, PcapRecords
 from mlids.pcapng_format import PcapngRecords
 from mlids.records import MOST
+from mlids.unzstd import Unzstd
 
 if TYPE_CHECKING:
     from mlids.batches import PacketBatch
 
-WINDOW = 16 * 1024 * 1024
+WINDOW = 8 * 1024 * 1024
 HEAD = 64 * 1024  # bytes looked at to see what a file is
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 FORMATS: tuple[type[PcapRecords | PcapngRecords], ...] = (PcapRecords, PcapngRecords)
@@ -120,11 +121,7 @@ class Capture:
 
             return gzip.GzipFile(fileobj=io.BufferedReader(self._raw, 65536))
         if self._raw.head.startswith(ZSTD):
-            import zstandard
-
-            reader = zstandard.ZstdDecompressor(max_window_size=2**27)
-            raw: Any = self._raw
-            return reader.stream_reader(raw, read_across_frames=True, closefd=False)
+            return Unzstd(self._raw)
         return self._raw
 
     def _fill(self, buffer: memoryview, end: int) -> tuple[bool, int]:

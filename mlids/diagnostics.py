@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -31,13 +33,34 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class _Log(RotatingFileHandler):
+    """Begins a new file where somebody removed or replaced the old one."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool | int:  # noqa: N802
+        if self.stream is not None and not self._is_there(self.stream.fileno()):
+            self.stream.close()
+            self.stream = None
+        return super().shouldRollover(record)
+
+    def _is_there(self, handle: int) -> bool:
+        try:
+            found = Path(self.baseFilename).stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(handle))
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return super()._open()
+
+
 def start(folder: Path, level: str, format: str, max_size: int, backups: int) -> None:
     """Write to `folder/mlids.log` from now on; replaces an earlier start."""
     stop()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Opened at the first record: an idle or a refused start leaves no file behind.
-        handler = RotatingFileHandler(
+        handler = _Log(
             folder / "mlids.log",
             maxBytes=max_size,
             backupCount=backups,

@@ -29,6 +29,7 @@ USER, EXISTS, SOURCE, ADDRESS, PLACE = 1, 2, 3, 4, 5  # fields of a mark, after 
 TYPING_ERRORS = 3
 ENUMERATED, SPRAYED = 5, 8
 DISTRIBUTED_SOURCES, DISTRIBUTED_TRIES, DISTRIBUTED_NS = 5, 10, HOUR // 2
+KEPT = 30  # tries of a key, at least: eight users tried three times each must fit
 PARTS = 3  # of a wide IPv6 prefix that must take part
 
 
@@ -63,7 +64,9 @@ class Guesses:
     def __init__(self, horizons: tuple[tuple[int, int], ...], keys: int) -> None:
         """horizons: (tries, window in ns), shortest first."""
         self.horizons = horizons
-        keep = max(tries for tries, _ in horizons)
+        tries = [tries for tries, _ in horizons]
+        keep = max(*tries, KEPT)
+        self._least = min(*tries, ENUMERATED)  # fewer tries than that never tell anything
         self.sources = Windows(keep, DAY, keys)
         self.accounts = Windows(keep, DAY, keys)
         self.pairs = Windows(keep, DAY, keys)
@@ -81,7 +84,7 @@ class Guesses:
         """Whether the source of a try attacks; wide prefixes leave out what attacks by itself."""
         narrow, *wide = addresses.keys(tried.address or tried.source)
         ring = self.sources.get(narrow)
-        least = self.horizons[0][0]
+        least = self._least
         if (
             not wide
             and len(ring) < least

@@ -37,6 +37,16 @@ class FolderLock:
             os.close(self._handle)
             self._handle = -1
 
+    def intact(self) -> bool:
+        """True while it is held and its file is there, so that others see it."""
+        if self._handle < 0:
+            return False
+        try:
+            found = (self.folder / NAME).stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._handle))
+
     def _opened(self) -> int:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ class OpenFile:
         self._changed_ns = status.st_mtime_ns
         self._cutter = Cutter(max_line, at.offset if at else 0, at.lines if at else 0)
         self._head = os.pread(descriptor, HEAD, 0)
-        self._tail = bytes.fromhex(at.tail) if at else b""
+        self._last = bytes.fromhex(at.tail) if at else b""  # the last bytes that were read
         self._reader: PlainReader | None = None
         if is_compressed(self._head):
             self._head = read_head(descriptor, HEAD, name)
@@ -50,12 +50,11 @@ class OpenFile:
             size -= len(part)
 
     def check(self) -> None:
-        """Raise `Truncated` if what stood before the place is no longer there."""
-        before = (self._tail + self._cutter.held)[-TAIL:]
-        if self.packed or not before:
+        """Raise `Truncated` if what was read last is no longer where it stood."""
+        if self.packed or not self._last:
             return
-        offset = self._cutter.offset + len(self._cutter.held) - len(before)
-        if os.pread(self.descriptor, len(before), offset) != before:
+        offset = self._cutter.taken - len(self._last)
+        if os.pread(self.descriptor, len(self._last), offset) != self._last:
             raise Truncated
 
     def read(self, size: int) -> Cut | None:
@@ -69,9 +68,9 @@ class OpenFile:
                 return None
             if self.left is not None:
                 self.left = time.monotonic()
+            self._last = (self._last + chunk)[-TAIL:]
             cut = self._cutter.feed(chunk)
             if cut is not None:
-                self._remember(cut)
                 return cut
 
     def _chunk(self, size: int) -> bytes:
@@ -81,6 +80,8 @@ class OpenFile:
             status = os.fstat(self.descriptor)
             if status.st_size < self._cutter.taken:
                 raise Truncated
+            if not self._cutter.taken and not chunk and status.st_mtime_ns != self._changed_ns:
+                raise Truncated  # written and emptied again, perhaps
             self._changed_ns = status.st_mtime_ns
             return chunk
         try:
@@ -88,10 +89,6 @@ class OpenFile:
         except MLIDSError:
             self.broken = True
             raise
-
-    def _remember(self, cut: Cut) -> None:
-        whole = cut.data[: self._cutter.offset - cut.base]
-        self._tail = whole[-TAIL:] if len(whole) >= TAIL else (self._tail + whole)[-TAIL:]
 
     def finish(self) -> Cut | None:
         """What is held of a last line that never got its end."""
@@ -105,9 +102,18 @@ class OpenFile:
             offset,
             self._cutter.lines,
             *self.known_by(),
-            self._tail[-min(offset, TAIL) :].hex() if offset else "",
+            self._before(offset).hex(),
             self._changed_ns,
         )
+
+    def _before(self, offset: int) -> bytes:
+        """The bytes just before the next line."""
+        if self.packed:
+            return b""
+        if offset == self._cutter.taken:
+            return self._last
+        start = max(0, offset - TAIL)
+        return os.pread(self.descriptor, offset - start, start)
 
     def known_by(self) -> tuple[int, str]:
         """Size and digest of its first bytes, whatever its name and inode may be later."""

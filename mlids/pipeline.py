@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 CODES = {"network": "E101", "files": "E102"}
 LONGEST_PAUSE_S = 60.0
 KEEP_EVERY_S = 1.0  # how often the monitor may move its checkpoint
+STORED_S = 1.0  # how long an input waits for the disk before it reads on
 SAVE_EVERY_S = 30.0  # how often the detectors' windows are saved
 
 
@@ -148,11 +149,20 @@ class Lane:
         clock = time.monotonic()
         if now or clock - self._kept >= KEEP_EVERY_S:
             self._kept = clock
-            if self.logger.store.wait(self._ticket, 5):
-                self.monitor.delivered()
+            self._move_on()
         if now or clock - self._saved >= SAVE_EVERY_S:
             self._saved = clock
             self._save()
+
+    def _move_on(self) -> None:
+        """Let the monitor move its checkpoint, once what it led to is on the disk."""
+        store = self.logger.store
+        if store.failing or not store.wait(self._ticket, STORED_S):
+            return  # read on; a restart would read from the old checkpoint again
+        try:
+            self.monitor.delivered()
+        except OSError as error:
+            _log.warning("the place reached by %s was not kept: %s", self.name, error)
 
     def _path(self, name: str) -> Path | None:
         return self.state / f"{self.name}-{name}.msgpack" if self.state else None
@@ -163,8 +173,9 @@ class Lane:
             if path is None or not (state := detector.save()):
                 continue
             try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_atomically(path, msgspec.msgpack.encode(state), sync=False)
-            except MLIDSError as error:
+            except (OSError, MLIDSError) as error:
                 _log.warning("windows of %s were not saved: %s", name, error)
 
     def _restore(self) -> None:

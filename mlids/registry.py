@@ -11,6 +11,7 @@ import inspect
 import pkgutil
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from mlids.batches import Detector, LogFormat, Monitor
 from mlids.errors import MLIDSError
@@ -78,4 +79,10 @@ def _checked(folder: str, name: str, found: object) -> type[Plugin]:
 
 @cache
 def _outsiders(folder: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"mlids.{folder}")}
+    return {point.name: point for point in _entry_points().select(group=f"mlids.{folder}")}
+
+
+@cache
+def _entry_points() -> Any:
+    """Read once: it takes as long as the rest of a short command."""
+    return entry_points()

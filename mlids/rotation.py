@@ -70,7 +70,19 @@ def is_at(file: Rotated, position: Position) -> bool:
 
 def is_known(file: Rotated, known: Iterable[tuple[int, str]]) -> bool:
     """Whether the file begins like one of these: size and digest of the first bytes."""
-    return any(size <= len(file.head) and digest(file.head[:size]) == head for size, head in known)
+    digests: dict[int, str] = {}
+    for size, head in known:
+        if 0 < size <= len(file.head):
+            if size not in digests:
+                digests[size] = digest(file.head[:size])
+            if digests[size] == head:
+                return True
+    return False
+
+
+def known_by(file: Rotated) -> tuple[int, str]:
+    """Size and digest of its first bytes."""
+    return len(file.head), digest(file.head)
 
 
 def is_later(file: Rotated, position: Position) -> bool:

@@ -53,7 +53,8 @@ def recordings(paths: Sequence[str]) -> Iterator[str]:
         elif path.is_dir():
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(set(folders) - SKIPPED)
-                yield from (str(Path(folder) / one) for one in sorted(names))
+                found = (Path(folder) / one for one in sorted(names))
+                yield from (str(one) for one in found if one.is_file())
         else:
             raise MLIDSError("E007", f"{name} does not exist")
 
@@ -79,6 +80,10 @@ class Scan:
         self.on_tell(error)
 
     def _add(self, path: str) -> None:
+        if path != "-" and not Path(path).is_file():  # reading it could wait for ever
+            hint = "pipe it into: python index.py scan -"
+            self._tell(MLIDSError("E012", f"{path} is no regular file", hint))
+            return
         try:
             capture = sniff(_head(path))
         except OSError as error:

@@ -21,6 +21,7 @@ from mlids.events import Event, EventFilter, format_time
 from mlids.locking import FolderLock
 
 _log = logging.getLogger(__name__)
+LOOK_S = 1.0  # how often an idle writer looks whether its file is still there
 _AHEAD_NS = 3600 * 1_000_000_000  # how far a clock that is wrong may stamp events ahead
 
 
@@ -123,7 +124,7 @@ class EventStore:
     def _write_on(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._pending or self._closing)
+                self._changed.wait_for(lambda: self._pending or self._closing, LOOK_S)
                 records, upto = self._pending, self._taken
                 if not records and self._closing:
                     return
@@ -141,8 +142,9 @@ class EventStore:
         deadline = 0.0
         while True:
             try:
+                self._stay()
                 self._write(records)
-            except OSError as error:
+            except (OSError, MLIDSError) as error:
                 self._fail(error)
                 deadline = deadline or time.monotonic() + 2
                 with self._changed:
@@ -155,6 +157,20 @@ class EventStore:
                 self.failing = False
                 _log.info("the event store takes events again; dropped meanwhile: %d", self.dropped)
             return True
+
+    def _stay(self) -> None:
+        """Take the folder anew where somebody removed or replaced it, the open file or the lock."""
+        path = self.folder / segments.OPEN
+        if self._file >= 0 and not (_is(path, self._file) and self._lock.intact()):
+            os.close(self._file)
+            self._file = -1
+            hint = "events go on in a new file; what was removed can only come from a backup"
+            self.tell(MLIDSError("E106", f"{path} was removed or replaced", hint))
+        if not self._lock.intact():
+            self._lock.release()
+            self._lock.acquire()
+        if self._file < 0:
+            self._open_file()
 
     def _write(self, records: list[bytes]) -> None:
         """Write whole records; takes each that is on the disk out of the list."""
@@ -207,10 +223,11 @@ class EventStore:
         self._written = os.fstat(self._file).st_size
         segments.sync_folder(self.folder)
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | MLIDSError) -> None:
         if not self.failing:
             self.failing = True
-            self.tell(MLIDSError("E106", f"{self.folder}: {error.strerror}"))
+            known = error if isinstance(error, MLIDSError) else None
+            self.tell(known or MLIDSError("E106", f"{self.folder}: {error.strerror}"))  # type: ignore[union-attr]
 
     # -- reading
 
@@ -262,6 +279,13 @@ def _events(path: Path, needle: bytes) -> Iterator[Event]:
             yield Event.decode(line)
         except msgspec.DecodeError:
             _log.warning("%s: line %d is no event", path, number)
+
+
+def _is(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def _holds(value: object, text: str) -> bool:

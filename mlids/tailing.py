@@ -25,7 +25,7 @@ from mlids.rotation import Rotated, Unstable
 
 DRAIN_S = 2.0  # how long a rotated file is still looked at after its last line
 TURN = 4  # pieces that one path gives before the next path's turn
-FINISHED = 64  # finished files that are remembered
+FINISHED = 512  # finished files that are remembered
 
 
 class Piece(NamedTuple):
@@ -46,11 +46,13 @@ class Tail:
         self.state, self.note, self.gaps = "waiting", "not there yet", 0
         self.tell: Callable[[MLIDSError], None] = lambda error: None
         self._saved = saved if saved and saved.positions else None
-        self._skip_existing = not from_start and self._saved is None
+        self._skip_existing = not from_start and saved is None
         self._finished = saved.finished if saved else ()
         self._files: list[OpenFile] = []
         self._last: Progress | None = saved
         self._told = ""
+        # It was missing, and the rotated files of that time are among the finished ones.
+        self._waited = saved is not None and not saved.positions
 
     def progress(self) -> Progress:
         """How far it was read."""
@@ -133,8 +135,15 @@ class Tail:
     def _missing(self) -> None:
         self.state, self.note = "waiting", "gone" if self._files else "not there yet"
         self._skip_existing = False
-        if self._saved is not None and (files := self._found(self._saved.positions)):
-            self._files, self._saved = files, None
+        if self._saved is not None:
+            if files := self._found(self._saved.positions):
+                self._files, self._saved = files, None
+        elif not self._files and not self._waited:
+            self._waited = True
+            files_before = rotation.rotated(self.path) if Path(self.path).parent.is_dir() else []
+            known = (rotation.known_by(file) for file in files_before)
+            self._finished = (*self._finished, *known)[-FINISHED:]
+            rotation.close(files_before)
 
     def _change(self, descriptor: int, status: os.stat_result) -> None:
         """The path is a file that is not followed yet; `descriptor` is it."""
@@ -151,6 +160,8 @@ class Tail:
                 before = self._resumed(older, last, identity)
         elif self._files:
             before = self._between(self._files[-1].position(), identity, self._files)
+        elif self._waited:  # it may have been rotated since it came
+            before = self._between(Position(0, 0, 0, 0), identity, [])
         elif self._skip_existing:
             start = end(descriptor, status, self.max_line)
         try:
@@ -163,7 +174,7 @@ class Tail:
         for file in (*self._files, *before):
             file.left = time.monotonic() if file.left is None else file.left
         self._files += [*before, current]
-        self._saved, self._skip_existing = None, False
+        self._saved, self._skip_existing, self._waited = None, False, False
 
     def _still(self, identity: tuple[int, int]) -> None:
         """Raise `Unstable` if the path has become another file meanwhile."""
@@ -253,10 +264,11 @@ class Tail:
         except Unstable:
             again.close()
             return  # next time
-        self._gap("was truncated: lines written just before may be missing")
+        if copies or last.offset:
+            self._gap("was truncated: lines written just before may be missing")
         for copy in copies:
             copy.left = time.monotonic()
-        if not copies:
+        if not copies and last.size:
             self._finished = (*self._finished, file.known_by())[-FINISHED:]
         file.close()
         self._files[where : where + 1] = [*copies, again]

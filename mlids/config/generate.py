@@ -32,7 +32,8 @@ def json_schema() -> dict[str, Any]:
 def description(field: msgspec.structs.FieldInfo) -> str:
     """What a setting is, from its Meta."""
     info = msgspec.inspect.type_info(field.type)
-    return str((getattr(info, "extra_json_schema", None) or {}).get("description", ""))
+    text = str((getattr(info, "extra_json_schema", None) or {}).get("description", ""))
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def limits(field: msgspec.structs.FieldInfo) -> str:

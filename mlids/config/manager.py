@@ -45,7 +45,7 @@ class ConfigManager:
             self.problems = error.problems or [error.message]
 
     def _load(self) -> None:
-        self.exists = self.path.is_file()
+        self.exists = os.path.exists(self.path)  # noqa: PTH110 - False where it may not be looked at
         document = parse(_read(self.path) if self.exists else "")
         self._take(document)
 

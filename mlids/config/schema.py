@@ -46,7 +46,7 @@ class Thresholds(Section, frozen=True):
     ] = 10
     brute_force_threshold: Annotated[
         int,
-        Meta(ge=2, le=10000, description="failed logins in 10 minutes before an attack is told"),
+        Meta(ge=2, le=1000, description="failed logins in 10 minutes before an attack is told"),
     ] = 5
     packet_rate_threshold: Annotated[
         int, Meta(ge=1, description="packets per second towards one target before a flood is told")

@@ -51,7 +51,13 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     """Settings of the brute force detector."""
 
     threshold: Annotated[
-        int, msgspec.Meta(ge=2, le=1000, description="Failed logins within window_s that are told")
+        int,
+        msgspec.Meta(
+            ge=2,
+            le=1000,
+            description="Failed logins within window_s that are told",
+            extra={"key": "thresholds.brute_force_threshold"},
+        ),
     ] = 5
     window_s: Annotated[
         int, msgspec.Meta(ge=1, le=86400, description="Seconds of the short horizon")

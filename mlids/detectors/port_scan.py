@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -28,13 +29,19 @@ if TYPE_CHECKING:
 Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 EPISODES = 10_000
 WATCHED_BITS = 18
+MOST_ROWS = 32_768
 
 
 class PortScanSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """When contacts are a scan, and whose are none."""
 
     threshold: Annotated[
-        int, msgspec.Meta(ge=2, description="distinct closed or unanswered ports of one target")
+        int,
+        msgspec.Meta(
+            ge=2,
+            description="distinct closed or unanswered ports of one target",
+            extra={"key": "thresholds.port_scan_threshold"},
+        ),
     ] = 10
     window_s: Annotated[float, msgspec.Meta(gt=0, le=3600, description="within so many s")] = 60.0
     contacts: Annotated[
@@ -100,6 +107,15 @@ class PortScan(Detector[PacketBatch]):
 
     def inspect(self, batch: PacketBatch) -> Iterable[Event]:
         """The scans that this batch completes, and what ended episodes held back."""
+        events: list[Event] = []
+        # What is made on the way needs room for each row, so large batches come in parts.
+        for begin in range(0, len(batch) - MOST_ROWS, MOST_ROWS):
+            part = batch.take(np.arange(begin, begin + MOST_ROWS))
+            events += self._inspect(replace(part, now=int(part.time[-1])))
+        done = max(0, -(-len(batch) // MOST_ROWS) - 1) * MOST_ROWS
+        return events + self._inspect(batch.take(np.arange(done, len(batch))) if done else batch)
+
+    def _inspect(self, batch: PacketBatch) -> list[Event]:
         capture = self._capture(batch.source)
         quoted, found = None, []
         rows = np.flatnonzero((batch.protocol == 1) | (batch.protocol == 58))

@@ -22,7 +22,8 @@ _HEAD = re.compile(
     rb"(?:<\d{1,3}>)?(?:"
     rb"(?P<v5424>1 )?(?P<date>\d{4}-\d\d-\d\d)[T ](?P<clock>\d\d:\d\d:\d\d)"
     rb"(?:[.,](?P<part>\d{1,9}))?(?P<zone>Z|z|[+-]\d\d:?\d\d)?"
-    rb"|(?:(?P<before>\d{4}) )?(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}(?P<day>\d{1,2})"
+    rb"|(?:(?P<before>\d{4}) )?(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    rb" {1,2}(?P<day>\d{1,2})"
     rb"(?: (?P<after>\d{4}))? (?P<time>\d\d:\d\d:\d\d)(?:\.(?P<bit>\d{1,9}))?:?"
     rb")(?: |$)"
 )
@@ -42,7 +43,10 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
 
     timezone: Annotated[
         str,
-        msgspec.Meta(description="IANA name of the zone of stamps without one; empty: this host's"),
+        msgspec.Meta(
+            description="IANA name of the zone of stamps without one; empty: this host's",
+            extra={"key": "monitors.logs.timezone"},
+        ),
     ] = ""
 
 

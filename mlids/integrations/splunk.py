@@ -24,12 +24,12 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     """Where Splunk listens, and how events are labelled there."""
 
     host: Annotated[str, msgspec.Meta(min_length=1, description="name or address of Splunk")] = (
-        "localhost"
+        "splunk.example.local"
     )
     port: Annotated[
         int,
         msgspec.Meta(ge=1, le=65535, description="8088: event collector; 514, 6514 (TLS): syslog"),
-    ] = 8088
+    ] = 514
     token: Annotated[
         str, msgspec.Meta(description="token of the event collector", extra={"secret": True})
     ] = ""

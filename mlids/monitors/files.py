@@ -7,6 +7,7 @@ finds what no notification told.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -62,19 +63,41 @@ class Files(Monitor):
         self._known: dict[str, FileState] = {}
         self._told: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._observer: Any = None
+        self._watched: dict[str, tuple[int, int]] = {}  # roots and what they were when watched
         self._reads = 0
         self._note = ""
 
     def open(self) -> None:
         """Begin to watch. Raises E007 where no path exists; E005 where watchdog is missing."""
-        present = [root for root in self.tree.roots if _exists(root)]
+        present = self._present()
+        if not present:
+            raise MLIDSError("E007", f"{', '.join(self.tree.roots)}: not there")
         for root in set(self.tree.roots) - set(present):
             self.tell(
                 MLIDSError("E007", f"{root} does not exist", "it is watched when it is there")
             )
-        if not present:
-            raise MLIDSError("E007", f"none of {', '.join(self.tree.roots)} exists")
-        self._watch(present)
+        self._watch(list(present))
+        self._watched = present
+
+    def _present(self) -> dict[str, tuple[int, int]]:
+        found = {}
+        for root in self.tree.roots:
+            with contextlib.suppress(OSError):
+                state = os.lstat(root)
+                found[root] = (state.st_dev, state.st_ino)
+        return found
+
+    def _watch_anew(self) -> bool:
+        """Watch roots that came, or were deleted and made anew; True where there were any."""
+        present = self._present()
+        if present == self._watched:
+            return False
+        came = [root for root, what in present.items() if self._watched.get(root) != what]
+        self._watched = present
+        if came:
+            self.close()
+            self._watch(list(present))
+        return True
 
     def _watch(self, roots: list[str]) -> None:
         try:
@@ -103,6 +126,8 @@ class Files(Monitor):
         while not stop.is_set():
             quiet = self._collect(dirty, stop)
             now = time.monotonic()
+            if now >= beat_at and self._watch_anew():
+                rescan_at = now
             changes: list[FileChange] = []
             if len(dirty) > BURST or now >= rescan_at:
                 changes, took = self._rescan(dirty)
@@ -150,6 +175,8 @@ class Files(Monitor):
         try:
             while True:
                 path, what = self._told.get(timeout=wait)
+                if what in ("folder", "deleted", "moved"):
+                    self._watched.pop(path, None)  # a root: its inode may be used again
                 if self.tree.has(path):
                     dirty[path] = what if what in ("moved", "folder") else dirty.get(path) or what
                 if len(dirty) > BURST or stop.is_set():

@@ -39,13 +39,19 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
     """Settings of the journal monitor."""
 
     checkpoint: Annotated[
-        str | None, msgspec.Meta(description="File that keeps the place reached over restarts")
+        str | None,
+        msgspec.Meta(
+            description="File that keeps the place reached over restarts", extra={"key": ""}
+        ),
     ] = None
     from_start: Annotated[
         bool, msgspec.Meta(description="Without a checkpoint, begin at the oldest entry")
     ] = False
     command: Annotated[
-        list[str], msgspec.Meta(min_length=1, description="Program that writes entries as JSON")
+        list[str],
+        msgspec.Meta(
+            min_length=1, description="Program that writes entries as JSON", extra={"key": ""}
+        ),
     ] = msgspec.field(default_factory=lambda: list(COMMAND))
     max_line: Annotated[
         int, msgspec.Meta(ge=256, le=16 << 20, description="Bytes of the longest entry kept")
@@ -105,6 +111,7 @@ class Journal(Monitor):
             if chunk is None:
                 cutter = Cutter(self.settings.max_line)
                 self._restart(stop)
+                yield self._batch([], number, known, now=time.time_ns())
             elif chunk:
                 cut = cutter.feed(chunk)
                 if cut is None:

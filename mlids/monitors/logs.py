@@ -33,12 +33,20 @@ LEAST_LIKELY = 0.5  # a format that is less likely than this is not taken
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """Settings of the log monitor."""
 
-    paths: Annotated[list[str], msgspec.Meta(description="Log files; - is standard input")] = []
+    paths: Annotated[
+        list[str], msgspec.Meta(description="Log files; - is standard input", extra={"key": ""})
+    ] = []
     checkpoint: Annotated[
-        str | None, msgspec.Meta(description="File that keeps the places reached over restarts")
+        str | None,
+        msgspec.Meta(
+            description="File that keeps the places reached over restarts", extra={"key": ""}
+        ),
     ] = None
     follow: Annotated[
-        bool, msgspec.Meta(description="Wait for more; otherwise read to the end once")
+        bool,
+        msgspec.Meta(
+            description="Wait for more; otherwise read to the end once", extra={"key": ""}
+        ),
     ] = True
     from_start: Annotated[
         bool, msgspec.Meta(description="Begin files that have no checkpoint at their first line")

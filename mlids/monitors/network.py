@@ -30,7 +30,10 @@ class NetworkSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     """What is watched, and how."""
 
     interfaces: Annotated[
-        list[str], msgspec.Meta(min_length=1, description="names; auto: those that lead outside")
+        list[str],
+        msgspec.Meta(
+            min_length=1, description="names; auto: those that lead outside", extra={"key": ""}
+        ),
     ] = msgspec.field(default_factory=lambda: ["auto"])
     filter: Annotated[str, msgspec.Meta(description="only these packets, as tcpdump says it")] = ""
     promiscuous: Annotated[
@@ -44,7 +47,7 @@ class NetworkSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     ] = 16
     exclude_endpoints: Annotated[
         list[tuple[str, int]],
-        msgspec.Meta(description="(address, port) whose packets are left out"),
+        msgspec.Meta(description="(address, port) whose packets are left out", extra={"key": ""}),
     ] = []
 
 

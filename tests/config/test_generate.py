@@ -40,7 +40,10 @@ def test_the_defaults_of_the_reference_document():
     assert values["logging"]["max_size"] == 10485760
     assert values["logging"]["backup_count"] == 5
     assert (values["sinks"]["tcp"]["port"], values["sinks"]["websocket"]["port"]) == (9999, 8080)
+    assert values["integrations"]["elk"]["elasticsearch_url"] == "http://localhost:9200"
     assert values["integrations"]["elk"]["index_pattern"] == "mlids-*"
+    splunk = values["integrations"]["splunk"]
+    assert (splunk["host"], splunk["port"], splunk["token"]) == ("splunk.example.local", 514, "")
     assert values["monitoring"] == {
         "enabled": True,
         "interface": "auto",

@@ -422,3 +422,23 @@ def test_garbage_harms_nothing() -> None:
     ]
     said(frames)
     run(PortScan(), [packets([])])
+
+
+def test_flood_of_random_sources_hides_no_slow_scan_and_is_bounded() -> None:
+    """A short form of the five million sources: tables so small that they overflow all the time."""
+    rng = random.Random(3)
+    options = {"max_sources": 4000, "max_keys": 200, "max_pending": 2000}
+    detector, events = PortScan(**options), []
+    for second in range(30):
+        frames = []
+        for n in range(1000):
+            src = f"{rng.randrange(1, 223)}.{rng.randrange(256)}.{rng.randrange(256)}.9"
+            frames.append(seg(second * SECOND + n * MS, src, HOST, 1000, rng.randrange(9999), "S"))
+        if second % 2 == 0:
+            frames += refused(second * SECOND + 500 * MS, OUT, HOST, 100 + second)
+        events += detector.inspect(packets(frames))
+    events += detector.flush()
+    assert {event.details["ip"] for event in events} == {OUT}
+    counts = detector.counts()
+    assert counts["evicted_sources"] > 10_000
+    assert counts["evicted_contacts"] > 0

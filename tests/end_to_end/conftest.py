@@ -190,3 +190,124 @@ def station(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made = Station(hosts, tmp_path_factory.mktemp("station"))
     yield made
     made.close()
+
+
+class Program:
+    """`index.py` as a user runs it, in a folder of its own, with what it printed."""
+
+    def __init__(self, folder: Path, *options: str, **how: Any) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MLIDS_")}
+        environment |= how.pop("environment", {})
+        how = {"stdin": subprocess.DEVNULL, "cwd": folder, "start_new_session": True} | how
+        number = len(list(folder.glob("console-*.out")))
+        self.console = folder / f"console-{number}.out"
+        with self.console.open("wb") as out, (folder / f"console-{number}.err").open("wb") as err:
+            how = {"stdout": out, "stderr": err} | how
+            command = [sys.executable, str(ROOT / "index.py"), *options]
+            self.process = subprocess.Popen(command, env=environment, **how)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def printed(self) -> str:
+        """Standard output."""
+        return self.console.read_text(errors="replace")
+
+    def told(self) -> str:
+        """Standard error: what the operator sees."""
+        return self.console.with_suffix(".err").read_text(errors="replace")
+
+    def until(self, ready: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := ready()):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                state = f"exit status {self.process.poll()}"
+                raise AssertionError(f"{what} did not come ({state}):\n{self.told()[-3000:]}")
+            time.sleep(0.02)
+        return found
+
+    def until_told(self, text: str) -> None:
+        self.until(lambda: text in self.told(), f"{text!r} on standard error")
+
+    def ready(self) -> Program:
+        path = self.logs / "status.json"
+
+        def is_ready() -> bool:
+            try:
+                found = json.loads(path.read_bytes())
+            except (OSError, ValueError):
+                return False
+            return bool(found["ready"]) and found["pid"] == self.pid
+
+        self.until(is_ready, "ready")
+        return self
+
+    def status(self) -> dict[str, Any]:
+        return json.loads((self.logs / "status.json").read_bytes())
+
+    def events(self, type: str = "") -> list[dict[str, Any]]:
+        """What the open file of the store holds; only one that is being written may be torn."""
+        path = self.logs / "mlids.jsonl"
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        found = [json.loads(line) for line in lines]
+        return [event for event in found if event["type"] == type] if type else found
+
+    def until_event(self, type: str, seconds: float = 15, **details: Any) -> dict[str, Any]:
+        def first() -> dict[str, Any] | None:
+            for event in self.events(type):
+                if all(event["details"].get(key) == value for key, value in details.items()):
+                    return event
+            return None
+
+        return self.until(first, f"{type} {details}", seconds)
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def stop(self, number: int = 15) -> int:
+        """Stop it as a service manager does; returns the exit status, or fails after 5 s."""
+        if self.process.poll() is None:
+            self.send(number)
+        return self.process.wait(5)
+
+    def end(self) -> int:
+        """Wait until it ends by itself; returns the exit status."""
+        return self.process.wait(15)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.pid, 9)
+            self.process.wait()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Runs the program in `tmp_path`; whatever is left running is killed, no traceback is right."""
+    made: list[Program] = []
+
+    def begin(*options: str, **how: Any) -> Program:
+        made.append(Program(tmp_path, *options, **how))
+        return made[-1]
+
+    yield begin
+    for program in made:
+        program.close()
+    for program in made:
+        assert "Traceback" not in program.told() + program.printed()
+
+
+@pytest.fixture
+def watch(run: Callable[..., Program], tmp_path: Path) -> Callable[..., Program]:
+    """`start` on a folder and a log of their own, without packets, ready to be attacked."""
+
+    def begin(*options: str, **how: Any) -> Program:
+        (tmp_path / "watched").mkdir(exist_ok=True)
+        (tmp_path / "auth.log").touch()
+        inputs = ["--dir", "watched", "--app-log", "auth.log"]
+        environment = {"MLIDS_MONITORING__INTERFACE": "none"} | how.pop("environment", {})
+        return run("start", *inputs, *options, environment=environment, **how)
+
+    return begin
