@@ -143,7 +143,8 @@ for batch in monitor.batches(threading.Event()):
     packets += len(batch)
     events += detector.inspect(batch)
 events += detector.flush()
-print(json.dumps({"packets": packets, "events": len(events), "sources": sorted({e.details["ip"] for e in events}),
+print(json.dumps({"packets": packets, "events": len(events),
+    "sources": sorted({e.details["ip"] for e in events}),
     "mb": int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024}))
 """
 

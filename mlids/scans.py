@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mlids.contacts import Kind
+from mlids.contacts import Contact, Kind
 
 NS = 1_000_000_000
 QUIET_NS = 900 * NS  # an episode ends when nothing triggered for so long; also the gap of `spread`
@@ -33,27 +33,6 @@ FLAG_PACKETS, FLAG_PORTS = 3, 2
 
 Address = tuple[int, int]
 NOBODY: Address = (0, 0)
-
-
-class Contact(NamedTuple):
-    """One contact, as `contacts.contact` records it."""
-
-    time: int
-    src_hi: int
-    src_lo: int
-    dst_hi: int
-    dst_lo: int
-    frame: int
-    order: int
-    port: int
-    capture: int
-    kind: int
-    socket: int
-
-    @property
-    def target(self) -> Address:
-        """The address that was contacted."""
-        return self.dst_hi, self.dst_lo
 
 
 class Limits(NamedTuple):

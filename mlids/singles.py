@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids.contacts import contact
+from mlids.contacts import contact, taken, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,14 +67,15 @@ class Singles:
             oldest = self._times[places].argmin(axis=1)
             chosen = places[np.arange(len(keys)), oldest]
             _, first = np.unique(chosen, return_index=True)
-            places, new = chosen[first], contacts[first]
+            places, new = chosen[first], taken(contacts, first)
             fresh = self._times[places] >= new["time"] - self.forget_ns
             self.evicted += int(np.count_nonzero(fresh & (self._keys[places] > 0)))
-            self._keys[places] = keys[first]
-            self._table["contact"][places] = new
+            entries = np.empty(len(first), _entry())
+            entries["key"], entries["contact"] = keys[first], new
+            whole(self._table)[places] = whole(entries)
             later = np.ones(len(keys), bool)
             later[first] = False
-            keys, contacts = keys[later], contacts[later]
+            keys, contacts = keys[later], taken(contacts, later)
 
     def _places(self, keys: Words) -> NDArray[np.int64]:
         bucket = (keys >> np.uint64(64 - self._bits)).astype(np.int64) * WAYS

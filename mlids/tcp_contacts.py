@@ -19,6 +19,8 @@ from mlids.contacts import (
     endpoint,
     pair_key,
     pending_contact,
+    taken,
+    whole,
 )
 from mlids.headers import gather, tcp_header
 
@@ -117,13 +119,13 @@ class TcpContacts:
         silent = made["contact"][late & (made["acked"] == 0)]
         silent["time"] += grace
         made["told"][late] = 1
-        given_up = self.attempts.keep(made[waiting & ~runs.ended], batch.now)["contact"]
+        given_up = self.attempts.keep(taken(made, waiting & ~runs.ended), batch.now)["contact"]
         return [found for found in (refused, silent, given_up) if len(found)]
 
     def _records(self, batch: PacketBatch, rows: Rows, runs: Runs, capture: int) -> Records:
         made = np.zeros(len(runs.key), pending_contact())
         old = runs.origin < 0
-        made[old] = self.attempts.pending[~runs.origin[old]]
+        whole(made)[old] = whole(self.attempts.pending)[~runs.origin[old]]
         asks = rows[runs.origin[~old]]
         made["key"], made["first"], made["last"] = runs.key, runs.first, runs.last
         fresh = contacts(batch, asks, capture, Kind.UNANSWERED)

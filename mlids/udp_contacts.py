@@ -17,6 +17,8 @@ from mlids.contacts import (
     contacts,
     endpoint,
     pending_contact,
+    taken,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class Flows(NamedTuple):
 
     def take(self, chosen: NDArray[Any]) -> Flows:
         """Some of them."""
-        return Flows(*(column[chosen] for column in self))  # type: ignore[arg-type]
+        return Flows(*(column[chosen] for column in self))
 
 
 class UdpContacts:
@@ -162,7 +164,7 @@ class UdpContacts:
         runs = runs.unopened()
         made = np.zeros(len(runs.key), pending_contact())
         old = runs.origin < 0
-        made[old] = self.attempts.pending[~runs.origin[old]]
+        whole(made)[old] = whole(self.attempts.pending)[~runs.origin[old]]
         asks = runs.origin[~old]
         made["key"], made["first"], made["last"] = runs.key, runs.first, runs.last
         made["contact"][~old] = contacts(batch, rows[asks], capture, Kind.UDP_UNANSWERED)
@@ -178,7 +180,7 @@ class UdpContacts:
         made["told"][late] = 1
         decided = late | closed
         self._remember(made["key"][decided], made["side"][decided].astype(np.uint64) + ASKED)
-        given_up = self.attempts.keep(made[waiting & ~runs.ended], batch.now)["contact"]
+        given_up = self.attempts.keep(taken(made, waiting & ~runs.ended), batch.now)["contact"]
         return [found for found in (refused, silent, given_up) if len(found)]
 
     def _remember(self, key: Any, state: Any) -> None:

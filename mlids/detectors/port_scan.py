@@ -11,11 +11,11 @@ import numpy as np
 
 from mlids.address_words import HOME, Networks
 from mlids.batches import Detector, PacketBatch
-from mlids.contacts import Kind, contacts, endpoint
+from mlids.contacts import Contact, Kind, contacts, endpoint, taken
 from mlids.events import Event
 from mlids.quotes import quotes
 from mlids.scan_events import Summary, event, summarise
-from mlids.scans import QUIET_NS, Contact, Finding, Limits, Scans
+from mlids.scans import QUIET_NS, Finding, Limits, Scans
 from mlids.singles import Singles
 from mlids.tcp_contacts import TcpContacts
 from mlids.udp_contacts import UdpContacts
@@ -164,12 +164,15 @@ class PortScan(Detector[PacketBatch]):
         wanted = shows | self._watched[slots]
         if not wanted.any():
             return
-        made, low, keys = made[wanted], low[wanted], keys[wanted]
+        made, low, keys = taken(made, wanted), low[wanted], keys[wanted]
         chosen = self._chosen(made, keys, low)
-        made, low = np.append(chosen[0], made[chosen[2]]), np.append(chosen[1], low[chosen[2]])
+        made, low = (
+            np.append(chosen[0], taken(made, chosen[2])),
+            np.append(chosen[1], low[chosen[2]]),
+        )
         silent = (made["kind"] == Kind.UNANSWERED) | (made["kind"] == Kind.UDP_UNANSWERED)
         order = np.lexsort((made["order"], silent, made["time"]))
-        for values, last in zip(made[order].tolist(), low[order].tolist(), strict=True):
+        for values, last in zip(taken(made, order).tolist(), low[order].tolist(), strict=True):
             contact = Contact(*values)
             source = contact.src_hi, last
             for finding in self._scans.observe(source, contact):
@@ -204,7 +207,7 @@ class PortScan(Detector[PacketBatch]):
         followed = (places >= 0) | ((every > 1) & (shown > 0)) | self._known(made, low, first)
         alone = ~followed & (shown > 0)
         before = self._singles.take(places[places >= 0])
-        self._singles.put(unique[alone], made[first[alone]])
+        self._singles.put(unique[alone], taken(made, first[alone]))
         return before, low[first[places >= 0]], followed[inverse]
 
     def _known(
