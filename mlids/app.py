@@ -50,7 +50,7 @@ class MLIDS:
         self.config = config or ConfigManager(config_file)
         self.strict = strict
         self.on_error = tell
-        self.on_settings: Callable[[Any], None] = lambda settings: None
+        self.on_built: Callable[[], None] = lambda: None  # inputs are open, nothing runs yet
         self.metrics = Metrics()
         self.problems: list[str] = []
         self.lanes: list[Lane] = []
@@ -88,9 +88,7 @@ class MLIDS:
             raise MLIDSError("E001", f"{self.config.path} does not exist")
         if self._required and not self.config.exists:
             self.config.reload()  # written since this object was made
-        settings = self.config.settings
-        self.on_settings(settings)
-        return settings
+        return self.config.settings
 
     def _open_logger(self, settings: Any) -> None:
         kept = settings.logging
@@ -117,6 +115,7 @@ class MLIDS:
         assert self.logger
         if privileges.drop(privileges.needed(self.logger.logs_dir)):
             _log.info("rights of root that are not needed were given up")
+        self.on_built()
         self._log_system(
             "Service Started", f"MLIDS {__version__} started", inputs=self.reporter.names()
         )
@@ -145,7 +144,6 @@ class MLIDS:
         if not self.running:
             return
         assembly.handlers(settings)  # raises before anything that runs is ended
-        self.on_settings(settings)
         if settings.logging.logs_dir != self._settings.logging.logs_dir:
             _log.warning("logging.logs_dir changes at the next start")
         self._settings = settings

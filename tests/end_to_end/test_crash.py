@@ -19,6 +19,17 @@ def failed_login(number, address="198.51.100.9", seconds=0.0):
     )
 
 
+def followed(program):
+    """Wait until the log is open: what is written from now on is new."""
+
+    def is_open():
+        inputs = [one["input"] for one in program.status()["inputs"]]
+        return all(one["state"] == "ok" for one in inputs if one["kind"] == "log")
+
+    program.until(is_open, "the log is open")
+    return program
+
+
 def stored(logs):
     """Every event of every file of the store; a line that is no JSON fails."""
     from mlids import segments
@@ -35,6 +46,8 @@ def test_killed_under_load_no_line_is_lost(watch, tmp_path):
         began = time.monotonic()
         program = watch().ready()
         assert time.monotonic() - began < 2
+        if not turn:
+            program.until((program.logs / "state" / "logs.json").exists, "a first checkpoint")
         end = time.monotonic() + 0.3 + 0.15 * turn
         while time.monotonic() < end:
             log.write("".join(failed_login(number + n) for n in range(30)))
@@ -77,7 +90,7 @@ def test_state_that_is_damaged_is_begun_anew(watch, tmp_path, damage):
     for path in states:
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
     (program.logs / "status.json").write_bytes(b"{")
-    again = watch().ready()
+    again = followed(watch().ready())
     with (tmp_path / "auth.log").open("a") as log:
         log.write(failed_login(99, "192.0.2.77"))
     again.until_event("Failed Login", ip="192.0.2.77")
