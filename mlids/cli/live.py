@@ -21,7 +21,7 @@ def overview(status: Status) -> Iterator[str]:
     yield headline(status)
     yield ""
     yield from inputs(status)
-    yield from handlers(status)
+    yield from sinks(status)
     yield from _losses(status)
     yield from _recent(status)
 
@@ -58,15 +58,18 @@ def _counted(one: InputRate) -> str:
     return text + "".join(click.style(f"  {loss}", fg="yellow") for loss in lost)
 
 
-def handlers(status: Status) -> Iterator[str]:
-    """One line a sink."""
+def sinks(status: Status) -> Iterator[str]:
+    """One line for everybody who is handed events, but for the console itself."""
     for handler in status.handlers:
+        if handler["name"] == "console":
+            continue
         state = str(handler["state"])
         colour = {"ok": "green", "retrying": "yellow"}.get(state, "red")
         waiting = int(handler["queued"]) + int(handler["spooled"])
         error = f"  {handler['last_error']}" if state != "ok" and handler["last_error"] else ""
         yield (
-            f"  {click.style('→', fg=colour)} {'sink':<10} {terminal_safe(handler['name']):<33} "
+            f"  {click.style('→', fg=colour)} {handler['kind']:<10} "
+            f"{terminal_safe(handler['name']):<33} "
             f"{handler['sent']:>10,} sent  {waiting:,} waiting{terminal_safe(error)}"
         )
 

@@ -112,9 +112,9 @@ class _Session:
             handlers[signal.SIGHUP] = self._reload
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        self.app.on_built = self._say_what_is_watched
         self.app.start()
         try:
-            self._say_what_is_watched()
             self._be_ready()
             self._wait()
         finally:
@@ -180,7 +180,7 @@ def _footer(app: Any) -> Iterator[Any]:
 
     def text() -> Text:
         status = app.status()
-        lines = [live.headline(status), *live.inputs(status), *live.handlers(status)]
+        lines = [live.headline(status), *live.inputs(status), *live.sinks(status)]
         found = Text.from_ansi("\n".join(["", *lines]))
         found.no_wrap, found.overflow = True, "ellipsis"
         return found

@@ -26,6 +26,7 @@ def status(**options):
         "handlers": [
             {
                 "name": "tcp",
+                "kind": "sink",
                 "state": "retrying",
                 "queued": 3,
                 "spooled": 4,

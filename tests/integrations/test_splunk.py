@@ -158,7 +158,7 @@ def test_tls_is_the_default_and_certificates_are_checked(
 
 def test_without_a_token_the_collector_is_not_tried() -> None:
     with pytest.raises(MLIDSError) as caught:
-        SplunkSink("127.0.0.1").open()
+        SplunkSink("127.0.0.1", 8088).open()
     assert caught.value.code == "E002"
 
 
