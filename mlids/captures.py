@@ -30,7 +30,7 @@ from mlids.unzstd import Unzstd
 if TYPE_CHECKING:
     from mlids.batches import PacketBatch
 
-WINDOW = 8 * 1024 * 1024
+WINDOW = 16 * 1024 * 1024
 HEAD = 64 * 1024  # bytes looked at to see what a file is
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 FORMATS: tuple[type[PcapRecords | PcapngRecords], ...] = (PcapRecords, PcapngRecords)

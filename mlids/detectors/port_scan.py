@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 EPISODES = 10_000
 WATCHED_BITS = 18
-MOST_ROWS = 32_768
+MOST_ROWS = 65_536
 
 
 class PortScanSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
