@@ -256,3 +256,18 @@ def test_wait_returns_when_time_is_up(make):
     app.start()
     assert not app.wait(0.05)
     assert START_NS > 0
+
+
+def test_a_reload_without_its_secret_leaves_everything_running(make, folder):
+    app = make()
+    app.start()
+    learned(app)
+    lanes = app.lanes
+    text = app.config.path.read_text()
+    splunk = "integrations: {splunk: {enabled: true, token: '${NO_SUCH_SECRET}'}}\n"
+    app.config.path.write_text(text + splunk)
+    with pytest.raises(MLIDSError, match="NO_SUCH_SECRET"):
+        app.reload()
+    assert app.lanes is lanes
+    (folder / "watched" / "page").write_text("x")
+    until(lambda: "File Created" in types(app))

@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 
 import pytest
 
@@ -45,3 +46,11 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "f").write_text("")
     with pytest.raises(MLIDSError):
         diagnostics.start(tmp_path / "f" / "x", "INFO", "json", 500, 2)
+
+
+def test_a_log_that_is_removed_is_begun_anew(tmp_path):
+    diagnostics.start(tmp_path / "logs", "INFO", "text", 10_000, 1)
+    logging.getLogger("mlids.test").info("one")
+    shutil.rmtree(tmp_path / "logs")
+    logging.getLogger("mlids.test").info("two")
+    assert "two" in (tmp_path / "logs" / "mlids.log").read_text()

@@ -36,3 +36,15 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     with pytest.raises(MLIDSError):
         FolderLock(tmp_path / "file" / "logs").acquire()
     assert holder(tmp_path / "none") is None
+
+
+def test_a_lock_whose_file_is_gone_or_replaced_is_not_intact(tmp_path):
+    lock = FolderLock(tmp_path)
+    assert not lock.intact()
+    lock.acquire()
+    assert lock.intact()
+    (tmp_path / "mlids.lock").rename(tmp_path / "other")
+    assert not lock.intact()
+    (tmp_path / "mlids.lock").touch()
+    assert not lock.intact()
+    lock.release()

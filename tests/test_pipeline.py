@@ -165,3 +165,51 @@ def test_a_known_error_is_told_as_it_is(logger, monkeypatch):
     lane.stop()
     assert lane.join(5)
     assert [str(error) for error in told] == ["E101: eth9 is gone"]
+
+
+def test_a_disk_that_takes_nothing_neither_stalls_the_input_nor_moves_its_checkpoint(
+    tmp_path, monkeypatch
+):
+    def full(records):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mlids.pipeline.STORED_S", 0.1)
+    monkeypatch.setattr("mlids.pipeline.KEEP_EVERY_S", 0)
+    logger = EventLogger(tmp_path / "logs", tell=lambda error: None)
+    logger.open()
+    taking, logger.store._write = logger.store._write, full
+    feed = Feed([b"a"] * 50)
+    lane = Lane(feed, {"echo": Echo()}, logger)
+    began = time.monotonic()
+    lane.start()
+    assert lane.join(10)
+    assert time.monotonic() - began < 1  # and not 0.1 s a batch
+    assert "delivered" not in feed.calls
+    logger.store._write = taking
+    assert logger.flush(10)
+    assert len(list(logger.store.query())) == 51
+    logger.close()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_no_failure_of_the_input(tmp_path):
+    class Full(Feed):
+        def delivered(self):
+            raise OSError(28, "No space left on device")
+
+    told = []
+    logger = EventLogger(tmp_path / "logs")
+    lane = Lane(Full([b"a", b"b"]), {"echo": Echo()}, logger, tell=told.append)
+    lane.start()
+    assert lane.join(10)
+    assert told == []
+    assert len(list(logger.store.query())) == 3
+    logger.close()
+
+
+def test_windows_are_saved_though_their_folder_was_removed(tmp_path):
+    logger = EventLogger(tmp_path / "logs")
+    lane = Lane(Feed([b"a"]), {"echo": Echo()}, logger, tmp_path / "gone" / "state")
+    lane.start()
+    assert lane.join(10)
+    assert len(list((tmp_path / "gone" / "state").iterdir())) == 1
+    logger.close()

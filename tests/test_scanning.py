@@ -126,3 +126,11 @@ def test_standard_input_is_recognised_and_read_whole(tmp_path, piped):
                 [sys.executable, "-c", STDIN], capture_output=True, check=True, **source
             )
         assert done.stdout.decode().strip() == expected
+
+
+def test_what_is_no_regular_file_is_told_and_never_waited_for(settings, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    _, summary, told = scanned(settings, tmp_path / "pipe")
+    assert [error.code for error in told] == ["E012"]
+    assert summary.inputs == []
+    assert list(recordings([str(tmp_path)])) == []

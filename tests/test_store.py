@@ -1,5 +1,6 @@
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import pytest
 from mlids import segments
 from mlids.errors import MLIDSError
 from mlids.events import Event, EventFilter
+from mlids.locking import holder
 from mlids.store import EventStore
 from mlids.testing import START_NS, event
 from mlids.volume import NS
@@ -233,3 +235,52 @@ def test_an_acknowledged_record_survives_kill_9(tmp_path):
         acknowledged = max(found) + 1
     lines = [line for path in segments.files(tmp_path) for line in segments.lines(path)]
     assert all(Event.decode(line) for line in lines)
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "lock"])
+def test_what_is_removed_while_it_runs_is_begun_anew(tmp_path, what):
+    told = []
+    store = EventStore(tmp_path / "logs", compression="none", tell=told.append)
+    fill(store, 3)
+    if what == "folder":
+        shutil.rmtree(store.folder)
+    else:
+        (store.folder / {"file": "mlids.jsonl", "lock": "mlids.lock"}[what]).unlink()
+    fill(store, 2)
+    assert numbers(store) == [*(range(3) if what == "lock" else []), *range(2)]
+    assert [error.code for error in told] == ["E106"]
+    assert holder(store.folder) == os.getpid()
+    store.close()
+
+
+def test_an_idle_store_notices_that_its_folder_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlids.store.LOOK_S", 0.02)
+    store = EventStore(tmp_path / "logs", tell=lambda error: None)
+    fill(store, 1)
+    shutil.rmtree(store.folder)
+    deadline = time.monotonic() + 10
+    while holder(store.folder) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    store.close()
+
+
+def test_a_folder_that_somebody_else_took_meanwhile_is_not_written(tmp_path):
+    told = []
+    store = EventStore(tmp_path / "logs", compression="none", tell=told.append)
+    fill(store, 1)
+    shutil.rmtree(store.folder)
+    code = (
+        "import sys, pathlib; from mlids.locking import FolderLock;"
+        "FolderLock(pathlib.Path(sys.argv[1])).acquire(); print('has it', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(store.folder)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1) as other:
+        other.stdout.readline()
+        ticket = store.append(event(details={"n": 7}).encoded())
+        assert not store.wait(ticket, 0.3)
+        assert "E006" in [error.code for error in told]
+        other.communicate(b"\n")
+    assert store.wait(ticket, 10)
+    assert numbers(store) == [7]
+    store.close()

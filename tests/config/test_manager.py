@@ -144,3 +144,10 @@ def test_create_default_config_writes_once(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text("version: '1.0'\n")
     create_default_config()
     assert os.path.getsize(tmp_path / "config.yaml") < 20
+
+
+def test_a_folder_in_place_of_the_file_is_a_problem(tmp_path):
+    manager = ConfigManager(tmp_path, environment={})
+    assert "cannot be read" in manager.problems[0]
+    with pytest.raises(ConfigError):
+        _ = manager.settings

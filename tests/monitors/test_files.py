@@ -1,4 +1,5 @@
 import os
+import shutil
 import threading
 import time
 
@@ -209,3 +210,42 @@ def test_a_system_that_gives_no_notifications_is_compared_by_rescans(tmp_path, m
         assert seen.until(lambda changes: changes, 8) == [("created", "new")]
     finally:
         seen.close()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_root_that_is_deleted_and_made_anew_is_watched_again(tmp_path, kind):
+    root = tmp_path / "root"
+    inner = root / "page" if kind == "folder" else root
+    (tmp_path / "other").mkdir()
+    if kind == "folder":
+        root.mkdir()
+    inner.write_text("one")
+    watch = Watch([root, tmp_path / "other"])
+    try:
+        for text in ("two", "three"):
+            done = len(watch.changes)
+            shutil.rmtree(root) if kind == "folder" else root.unlink()
+            watch.until(lambda changes, n=done: len(changes) > n)
+            if kind == "folder":
+                root.mkdir()
+            inner.write_text(text)
+            names = watch.until(lambda changes, n=done: len(changes) > n + 1)
+            assert names[done:] == [("deleted", inner.name), ("created", inner.name)]
+            time.sleep(0.1)
+            inner.write_text(text * 2)
+            names = watch.until(lambda changes, n=done: len(changes) > n + 2)
+            assert names[-1] == ("modified", inner.name)
+    finally:
+        watch.close()
+
+
+def test_a_root_that_is_not_there_is_watched_once_it_comes(tmp_path):
+    (tmp_path / "here").mkdir()
+    watch = Watch([tmp_path / "later", tmp_path / "here"])
+    try:
+        assert [error.code for error in watch.told] == ["E007"]
+        (tmp_path / "later").mkdir()
+        (tmp_path / "later" / "page").write_text("x")
+        watch.until(lambda changes: any(c.path.endswith("page") for c in changes))
+    finally:
+        watch.close()
