@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NS = 1_000_000_000
 DAY = 86_400
+LATEST = (1 << 63) - 2 * DAY * NS  # a file's time may be anything
 QUARTER = 900  # offsets of zones change at whole quarters of an hour
 YEARS_BACK = 9  # two leap years are at most eight years apart (1896 and 1904)
 MONTHS = tuple(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
@@ -51,9 +52,11 @@ def infer(month: Numbers, day: Numbers, second: Numbers, written: int, zone: str
     latest year is taken that gives a time at most a day later.
     """
     times = np.zeros(len(month), dtype=np.int64)
-    if not written:
+    if written <= 0:
         return times
-    limit = datetime.fromtimestamp(written // NS, UTC).replace(tzinfo=None) + timedelta(days=1)
+    limit = datetime.fromtimestamp(min(written, LATEST) // NS, UTC).replace(
+        tzinfo=None
+    ) + timedelta(days=1)
     latest = int((limit - datetime(1970, 1, 1)).total_seconds())
     latest += _offset(zone, latest // QUARTER)
     newest = (datetime(1970, 1, 1) + timedelta(seconds=latest)).year

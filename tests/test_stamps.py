@@ -72,7 +72,8 @@ def test_the_29th_of_february_is_of_the_last_leap_year():
 def test_no_date_is_zero():
     for month, day, second in ((2, 30, 0), (4, 31, 0), (1, 0, 0), (1, 1, -1)):
         assert inferred(month, day, second, ns(2025, 6, 1)) == 0
-    assert inferred(1, 1, 0, 0) == 0
+    assert inferred(1, 1, 0, 0) == inferred(1, 1, 0, -1) == 0
+    assert inferred(1, 1, 0, 1 << 90) > 0
 
 
 def test_summer_time_is_kept():

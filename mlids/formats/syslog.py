@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WIDTH = 16  # bytes of "Jan 13 10:30:45 "
+ISO_WIDTH = 33  # bytes of "2025-01-13T10:30:45.123456+00:00 "
 SAMPLE = 65536  # bytes that are looked at to tell the format
 
 # Every part is bounded and the parts exclude each other, so that no line can make these slow.
@@ -71,7 +72,8 @@ class Syslog(LogFormat):
 
     def recognised(self, batch: LineBatch) -> NDArray[np.bool_]:
         """Lines that begin with a stamp of one of the kinds."""
-        known = _plain(chunks.heads(batch, WIDTH))
+        head = chunks.heads(batch, ISO_WIDTH)
+        known = _plain(head) | _iso(head)
         starts, ends, data = batch.starts, batch.ends, batch.data
         for row in np.flatnonzero(~known).tolist():
             known[row] = _HEAD.match(data, int(starts[row]), int(ends[row])) is not None
@@ -79,36 +81,30 @@ class Syslog(LogFormat):
 
     def parse(self, batch: LineBatch) -> dict[str, Any]:
         """The columns; a line without a known stamp is all message."""
-        head = chunks.heads(batch, WIDTH)
-        plain = _plain(head)
+        head = chunks.heads(batch, ISO_WIDTH)
+        plain, iso = _plain(head), _iso(head)
         times = np.zeros(len(batch), dtype=np.int64)
         times[plain] = self._plain_times(head[plain], batch.written)
-        fields = self._fields(batch, plain, times)
+        times[iso] = _iso_times(head[iso])
+        widths = np.where(plain, WIDTH, np.where(iso, ISO_WIDTH, 0))
+        fields = self._fields(batch, widths, times)
         columns = [list(column) for column in zip(*fields, strict=True)] or [[], [], [], []]
         host, program, pid, message = columns
         return {"time": times, "host": host, "program": program, "pid": pid, "message": message}
 
     def _fields(
-        self, batch: LineBatch, plain: NDArray[np.bool_], times: NDArray[np.int64]
+        self, batch: LineBatch, widths: NDArray[np.int64], times: NDArray[np.int64]
     ) -> list[_Fields]:
-        """Host, program, pid and message of each line; fills in the times that are not plain."""
+        """Host, program, pid and message of each line, behind a stamp of this width.
+
+        Where the width is 0 the stamp is of another kind; its time is filled in.
+        """
         data, rest = batch.data, _REST.match
-        if plain.all():  # the pattern matches any text
-            ends = zip((batch.starts + WIDTH).tolist(), batch.ends.tolist(), strict=True)
-            quick: list[Any] = [rest(data, start, end).groups() for start, end in ends]  # type: ignore[union-attr]
-            return [fields if fields[1] else _hostless(fields) for fields in quick]
-        bounds = zip(batch.starts.tolist(), batch.ends.tolist(), plain.tolist(), strict=True)
-        fields: list[Any] = []
-        for row, (start, end, is_plain) in enumerate(bounds):
-            if is_plain:
-                match = rest(data, start + WIDTH, end)
-                fields.append(match.groups() if match else (None, None, None, b""))
-            else:
-                times[row], found = self._other(data[start:end], batch.written)
-                fields.append(found)
-            if fields[-1][1] is None:
-                fields[-1] = _hostless(fields[-1])
-        return fields
+        ends = zip((batch.starts + widths).tolist(), batch.ends.tolist(), strict=True)
+        fields: list[Any] = [rest(data, start, end).groups() for start, end in ends]  # type: ignore[union-attr]  # it matches any text
+        for row in np.flatnonzero(widths == 0).tolist():
+            times[row], fields[row] = self._other(batch.line(row), batch.written)
+        return [found if found[1] else _hostless(found) for found in fields]
 
     def _other(self, line: bytes, written: int) -> tuple[int, _Fields]:
         """Time and fields of a line whose stamp is not the plain one."""
@@ -128,7 +124,7 @@ class Syslog(LogFormat):
             second = stamps.iso_second(stamp, head["zone"] or b"", self._zone)
         except (ValueError, OverflowError):
             return 0
-        return second * stamps.NS + _fraction(head["part"])
+        return _time(second, head["part"])
 
     def _named_time(self, head: re.Match[bytes], written: int) -> int:
         """Time of a stamp such as ``Jan 3 2025 10:30:45`` or ``Jan 3 10:30:45.5``."""
@@ -138,15 +134,15 @@ class Syslog(LogFormat):
         if year:
             stamp = b"%s-%02d-%02dT%s" % (year, month, day, clock)
             try:
-                time = stamps.iso_second(stamp, b"", self._zone) * stamps.NS
+                second = stamps.iso_second(stamp, b"", self._zone)
             except (ValueError, OverflowError):
                 return 0
         else:
             second = int(clock[:2]) * 3600 + int(clock[3:5]) * 60 + int(clock[6:])
             numbers = np.array([[month], [day], [second]], dtype=np.int64)
             inferred = stamps.infer(numbers[0], numbers[1], numbers[2], written, self._zone)
-            time = int(inferred[0])
-        return time + _fraction(head["bit"]) if time else 0
+            second = int(inferred[0]) // stamps.NS
+        return _time(second, head["bit"]) if second else 0
 
     def _plain_times(self, head: NDArray[np.uint8], written: int) -> NDArray[np.int64]:
         digits = head.astype(np.int64) - 48
@@ -166,6 +162,42 @@ def _plain(head: NDArray[np.uint8]) -> NDArray[np.bool_]:
     numbers &= digit[:, 13] & digit[:, 14] & (digit[:, 4] | (head[:, 4] == 32))
     known: NDArray[np.bool_] = marks & numbers & (head[:, 15] == 32) & (_months(head) > 0)
     return known
+
+
+def _iso(head: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which lines begin like ``2025-01-13T10:30:45.123456+00:00 ``."""
+    shape = np.frombuffer(b"0000-00-00T00:00:00.000000+00:00 ", dtype=np.uint8)
+    number = shape == 48
+    digits = ((head[:, number] >= 48) & (head[:, number] <= 57)).all(axis=1)
+    sign = (head[:, 26] == ord("+")) | (head[:, 26] == ord("-"))
+    marks = ~number & (np.arange(ISO_WIDTH) != 26)
+    same: NDArray[np.bool_] = digits & sign & (head[:, marks] == shape[marks]).all(axis=1)
+    return same
+
+
+def _iso_times(head: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Nanoseconds since 1970 of such stamps, 0 where there is no such time."""
+    digits = head.astype(np.int64) - 48
+
+    def number(begin: int, end: int) -> NDArray[np.int64]:
+        value = digits[:, begin]
+        for at in range(begin + 1, end):
+            value = value * 10 + digits[:, at]
+        return value
+
+    year, month, day = number(0, 4), number(5, 7), number(8, 10)
+    hour, minute, second = number(11, 13), number(14, 16), number(17, 19)
+    ahead = (number(27, 29) * 3600 + number(30, 32) * 60) * np.where(head[:, 26] == 43, 1, -1)
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    right = (year > 1677) & (year < 2262) & (month >= 1) & (month <= 12) & (day >= 1)  # of int64
+    right &= day <= np.take(stamps.DAYS, np.clip(month, 0, 12))
+    right &= leap | (month != 2) | (day != 29)
+    right &= (hour < 24) & (minute < 60) & (second < 60) & (abs(ahead) < stamps.DAY)
+    right &= number(30, 32) < 60
+    clock = hour * 3600 + minute * 60 + second - ahead
+    seconds = stamps.days_since_1970(year, month, day) * stamps.DAY + clock
+    times = seconds * stamps.NS + number(20, 26) * 1000
+    return np.where(right, times, 0)
 
 
 def _months(head: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -193,5 +225,7 @@ def _nil(groups: tuple[Any, ...]) -> _Fields:
     return host, program, pid, groups[3]
 
 
-def _fraction(digits: bytes | None) -> int:
-    return int(digits.ljust(9, b"0")) if digits else 0
+def _time(second: int, fraction: bytes | None) -> int:
+    """Nanoseconds, 0 where 64 bits cannot hold them (before 1678, after 2261)."""
+    time = second * stamps.NS + (int(fraction.ljust(9, b"0")) if fraction else 0)
+    return time if abs(time) < 1 << 63 else 0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -64,6 +64,30 @@ UNKNOWN = ["", "x", "Jab 13 10:30:45 web su: hi", "Jan 13 1x:30:45 web su: x", "
            "\0" * 40, "Jan 13 10:30:4"]  # fmt: skip
 
 
+@given(
+    st.datetimes(min_value=datetime(1700, 1, 1), max_value=datetime(2200, 1, 1)),
+    st.integers(-1439, 1439),
+)
+def test_iso_stamps_are_those_of_the_standard_library(moment, offset):
+    zone = timezone(timedelta(minutes=offset))
+    stamp = moment.replace(tzinfo=zone).isoformat(timespec="microseconds")
+    columns = Syslog().parse(lines(f"{stamp} web su: hi"))
+    assert format_time(int(columns["time"][0])) == format_time(parse_time(stamp))
+    assert columns["message"] == [b"hi"]
+
+
+@given(st.text(alphabet="0123456789-:T.+ ", min_size=33, max_size=33))
+def test_odd_iso_stamps_are_those_of_the_plain_way(stamp):
+    odd = "".join(
+        digit if mark == "0" and digit.isdigit() else mark
+        for digit, mark in zip(stamp, "0000-00-00T00:00:00.000000+00:00 ", strict=True)
+    )
+    form, batch = Syslog(**UTC_ZONE), lines(f"{odd}web su: hi")
+    expected, _ = form._other(batch.line(0), batch.written)
+    if 1678 < int(odd[:4]) < 2262:
+        assert form.parse(batch)["time"][0] == expected
+
+
 @pytest.mark.parametrize("line", UNKNOWN)
 def test_other_lines_are_all_message(line):
     columns = Syslog().parse(lines(line))
@@ -72,7 +96,12 @@ def test_other_lines_are_all_message(line):
 
 
 def test_impossible_times_are_unknown():
-    for line in ("Feb 30 10:30:45 w p: x", "2025-02-30T10:30:45Z w p: x", "Jan 13 25:30:45 w p: x"):
+    for line in (
+        "Feb 30 10:30:45 w p: x",
+        "2025-02-30T10:30:45Z w p: x",
+        "9999-01-01T00:00:00Z w p: x",
+        "Jan 13 25:30:45 w p: x",
+    ):
         columns = Syslog(**UTC_ZONE).parse(lines(line))
         assert (columns["time"][0], columns["message"][0]) == (0, b"x")
 
