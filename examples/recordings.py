@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mlids.crafting import Frame, ethernet, ip, tcp, udp, write_pcap
+from mlids.capture.crafting import Frame, ethernet, ip, tcp, udp, write_pcap
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NS = 1_000_000_000

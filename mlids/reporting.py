@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 EVERY_S = 1.0
+LEAST_S = 0.5  # over which a rate is taken
 LOSSES = ("dropped", "rejected", "damaged", "gaps")
 
 
@@ -36,6 +37,7 @@ class Reporter:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._rates: dict[str, Rate] = {}
+        self._last_rates: dict[str, tuple[float, float]] = {}  # and when they were taken
 
     def start(self) -> None:
         """Report from now on; the status is written once before this returns."""
@@ -111,7 +113,12 @@ class Reporter:
         return InputRate(lane.name, one, round(rate, 1))
 
     def _rate(self, name: str, value: float) -> float:
-        return self._rates.setdefault(name, Rate()).update(value)
+        now = time.monotonic()
+        rate, at = self._last_rates.get(name, (0.0, 0.0))
+        if now - at >= LEAST_S:  # asked twice at once, one event would be thousands a second
+            rate = self._rates.setdefault(name, Rate()).update(value, now)
+            self._last_rates[name] = (rate, now)
+        return rate
 
     def _drops(self, inputs: Sequence[InputRate]) -> dict[str, int]:
         drops: Counter[str] = Counter()

@@ -16,12 +16,13 @@ import msgspec
 
 from mlids import assembly
 from mlids.batches import InputStatus, LineBatch, Monitor, PacketBatch
-from mlids.captures import sniff
+from mlids.capture.recordings import sniff
 from mlids.errors import MLIDSError
 from mlids.events import Event, Severity
 from mlids.merging import merged
 
-HEAD = 4096
+HEAD = 1 << 17  # zstd gives nothing before its first block is whole
+ZSTD = b"\x28\xb5\x2f\xfd"
 SKIPPED = {".git", ".venv", "__pycache__", "node_modules"}
 
 
@@ -167,6 +168,8 @@ def _head_of_stdin() -> bytes:
     except OSError:
         pass  # a pipe: what is read is put in front of the rest
     head = os.read(handle, HEAD)
+    while head.startswith(ZSTD) and len(head) < HEAD and (more := os.read(handle, HEAD)):
+        head += more
     source = os.dup(handle)
     reader, writer = os.pipe()
     os.dup2(reader, handle)

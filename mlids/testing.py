@@ -24,7 +24,7 @@ from mlids.batches import (
     LogFormat,
     PacketBatch,
 )
-from mlids.crafting import Frame
+from mlids.capture.crafting import Frame
 from mlids.events import Event, EventSink
 from mlids.volume import NS
 
@@ -68,11 +68,11 @@ def lines(
 def packets(
     frames: Iterable[Frame | bytes], kind: int = 1, source: str = "test.pcap"
 ) -> PacketBatch:
-    """A batch of frames (see `mlids.crafting`), sorted by time; plain bytes come 1 ms apart.
+    """A batch of frames (see `mlids.capture.crafting`), sorted by time; plain bytes come 1 ms apart.
 
     kind: their link type, as in captures (1: Ethernet).
     """
-    from mlids.packets import decode, padded
+    from mlids.capture.packets import decode, padded
 
     made = [
         frame if isinstance(frame, Frame) else Frame(START_NS + n * 1_000_000, frame)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlids.batches import ChangeBatch, Detector, LineBatch, LogFormat, Monitor, PacketBatch
-from mlids.crafting import Frame, ethernet, ipv4, tcp
+from mlids.capture.crafting import Frame, ethernet, ipv4, tcp
 from mlids.errors import MLIDSError
 from mlids.testing import START_NS, changes, lines, packets
 

@@ -79,3 +79,15 @@ def test_a_full_disk_does_not_end_the_reports(app, monkeypatch):
 def test_names_say_what_is_watched(app):
     assert Reporter(app).names() == ["network eth0"]
     assert Metrics().snapshot() == {}
+
+
+def test_a_rate_that_is_asked_for_twice_at_once_is_not_taken_over_nothing(app, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("mlids.reporting.time.monotonic", lambda: now[0])
+    reporter = Reporter(app)
+    assert reporter.stats()["events_per_second"] == 0
+    app.logger.log(event())
+    now[0] += 0.001
+    assert reporter.stats()["events_per_second"] == 0
+    now[0] += 1.999
+    assert reporter.stats()["events_per_second"] == 0.5

@@ -6,8 +6,8 @@ import sys
 import pytest
 import zstandard
 
+from mlids.capture.crafting import Frame, ethernet, ipv4, tcp, write_pcap
 from mlids.config import ConfigManager
-from mlids.crafting import Frame, ethernet, ipv4, tcp, write_pcap
 from mlids.errors import MLIDSError
 from mlids.scanning import Scan, recordings
 from mlids.testing import START_NS

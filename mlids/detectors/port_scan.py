@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 
-from mlids.address_words import HOME, Networks
 from mlids.batches import Detector, PacketBatch
-from mlids.contacts import Contact, Kind, contacts, endpoint, taken
+from mlids.capture.addresses import HOME, Networks
+from mlids.capture.quotes import quotes
 from mlids.events import Event
-from mlids.quotes import quotes
-from mlids.scan_events import Summary, event, summarise
-from mlids.scans import QUIET_NS, Finding, Limits, Scans
-from mlids.singles import Singles
-from mlids.tcp_contacts import TcpContacts
-from mlids.udp_contacts import UdpContacts
+from mlids.scans.contacts import Contact, Kind, contacts, endpoint, taken
+from mlids.scans.events import Summary, event, summarise
+from mlids.scans.findings import QUIET_NS, Finding, Limits, Scans
+from mlids.scans.singles import Singles
+from mlids.scans.tcp import TcpContacts
+from mlids.scans.udp import UdpContacts
 from mlids.volume import NS, Repeats, Telling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mlids.contacts import Records
+    from mlids.scans.contacts import Records
 
 Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 EPISODES = 10_000

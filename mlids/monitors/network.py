@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 
 from mlids.batches import InputStatus, Monitor, PacketBatch
+from mlids.capture.packets import words
+from mlids.capture.ring_frames import Live, merged
+from mlids.capture.rings import Watched
 from mlids.errors import MLIDSError
-from mlids.packets import words
-from mlids.ring_frames import Live, merged
-from mlids.rings import Watched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,9 +99,9 @@ class Network(Monitor):
         chosen = [name for name in self.settings.interfaces if name != "auto"]
         if "auto" in self.settings.interfaces:
             if not hasattr(socket, "AF_PACKET"):
-                from mlids.scapy_capture import automatic
+                from mlids.capture.scapy_ring import automatic
             else:
-                from mlids.interfaces import automatic
+                from mlids.capture.interfaces import automatic
             chosen += automatic()
         return list(dict.fromkeys(chosen))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from mlids.batches import InputStatus, Monitor, PacketBatch
-from mlids.captures import Capture
+from mlids.capture.recordings import Capture
 from mlids.errors import MLIDSError
 
 

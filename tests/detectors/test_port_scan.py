@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlids import crafting as c
-from mlids.crafting import Frame
+from mlids.capture import crafting as c
+from mlids.capture.crafting import Frame
 from mlids.detectors.port_scan import PortScan
 from mlids.events import Event
 from mlids.testing import START_NS, check_detector, packets, run

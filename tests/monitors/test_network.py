@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from mlids import crafting as c
 from mlids.batches import PacketBatch
+from mlids.capture import crafting as c
+from mlids.capture.packets import address
 from mlids.errors import MLIDSError
 from mlids.monitors.network import Network
-from mlids.packets import address
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_PACKET"), reason="needs packet sockets")
 
@@ -240,7 +240,7 @@ def test_interface_that_goes_away_is_told_once_and_taken_up_again(space: Space) 
 @pytest.mark.root
 def test_default_route_is_chosen(space: Space) -> None:
     def work() -> None:
-        code = "from mlids.interfaces import automatic; print(automatic())"
+        code = "from mlids.capture.interfaces import automatic; print(automatic())"
         inside = ["ip", "netns", "exec", space.name, sys.executable, "-c", code]
 
         def chosen() -> str:
@@ -287,8 +287,8 @@ def test_no_right_is_e009(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("mlids.ring.socket.socket", refuse)
-    monkeypatch.setattr("mlids.interfaces.has_ethernet_headers", lambda name: True)
+    monkeypatch.setattr("mlids.capture.ring.socket.socket", refuse)
+    monkeypatch.setattr("mlids.capture.interfaces.has_ethernet_headers", lambda name: True)
     with pytest.raises(MLIDSError) as wrong:
         Network(interfaces=["lo"]).open()
     assert wrong.value.code == "E009"

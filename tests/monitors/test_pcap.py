@@ -3,8 +3,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from mlids import crafting as c
-from mlids.crafting import Frame
+from mlids.capture import crafting as c
+from mlids.capture.crafting import Frame
 from mlids.errors import MLIDSError
 from mlids.monitors.pcap import Pcap
 from mlids.testing import START_NS

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids.contacts import contact, taken, whole
+from mlids.scans.contacts import contact, taken, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mlids.contacts import Records
+    from mlids.scans.contacts import Records
 
     Words = NDArray[np.uint64]
 

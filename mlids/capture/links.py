@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlids.headers import ethernet_header, gather, tag_header
+from mlids.capture.headers import ethernet_header, gather, tag_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

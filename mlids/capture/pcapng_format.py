@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlids.headers import gather
-from mlids.pcap_format import Frames
-from mlids.records import MOST, TRIES, Data, Shape, find, walk
+from mlids.capture.headers import gather
+from mlids.capture.pcap_format import Frames
+from mlids.capture.records import MOST, TRIES, Data, Shape, find, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

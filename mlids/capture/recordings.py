@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlids.capture.headers import PAD
+from mlids.capture.packets import decode
+from mlids.capture.pcap_format import Frames, PcapRecords
+from mlids.capture.pcapng_format import PcapngRecords
+from mlids.capture.records import MOST
+from mlids.capture.unzstd import Unzstd
 from mlids.errors import MLIDSError
-from mlids.headers import PAD
-from mlids.packets import decode
-from mlids.pcap_format import Frames, PcapRecords
-from mlids.pcapng_format import PcapngRecords
-from mlids.records import MOST
-from mlids.unzstd import Unzstd
 
 if TYPE_CHECKING:
     from mlids.batches import PacketBatch

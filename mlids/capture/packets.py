@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids.address_words import address, words
 from mlids.batches import PacketBatch
-from mlids.decoding import Columns, Fault
-from mlids.headers import PAD
+from mlids.capture.addresses import address, words
+from mlids.capture.decoding import Columns, Fault
+from mlids.capture.headers import PAD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

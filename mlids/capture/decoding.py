@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids import links
-from mlids.address_words import MAPPED
-from mlids.headers import (
+from mlids.capture import links
+from mlids.capture.addresses import MAPPED
+from mlids.capture.headers import (
     arp_header,
     extension_header,
     gather,

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids import bpf, interfaces, links
+from mlids.capture import bpf, interfaces, links
+from mlids.capture.headers import PAD, gather
+from mlids.capture.ring_frames import Live
 from mlids.errors import MLIDSError
-from mlids.headers import PAD, gather
-from mlids.ring_frames import Live
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

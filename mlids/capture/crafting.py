@@ -165,7 +165,7 @@ def pcap(
     nanos: bool = False,
     snap: int = 262144,
 ) -> bytes:
-    """A pcap file. kind: link type; order: ``<`` or ``>``; nanos: ns instead of µs; snap: cut at."""
+    """A pcap file. kind: link type; order: ``<`` or ``>``; nanos: ns, not µs; snap: cut at."""
     magic, unit = (0xA1B23C4D, 1) if nanos else (0xA1B2C3D4, 1000)
     parts = [struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, snap, kind)]
     for time_ns, data, length in frames:

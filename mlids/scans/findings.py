@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mlids.contacts import Contact, Kind
+from mlids.scans.contacts import Contact, Kind
 
 NS = 1_000_000_000
 QUIET_NS = 900 * NS  # an episode ends when nothing triggered for so long; also the gap of `spread`

@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlids import crafting as c
-from mlids import records
 from mlids.batches import PacketBatch
-from mlids.captures import Capture, is_capture, sniff
-from mlids.crafting import Frame
+from mlids.capture import crafting as c
+from mlids.capture import records
+from mlids.capture.crafting import Frame
+from mlids.capture.pcap_format import PcapRecords
+from mlids.capture.pcapng_format import PcapngRecords, nanoseconds
+from mlids.capture.recordings import Capture, is_capture, sniff
 from mlids.errors import MLIDSError
 from mlids.monitors.pcap import Pcap
-from mlids.pcap_format import PcapRecords
-from mlids.pcapng_format import PcapngRecords, nanoseconds
 from mlids.testing import START_NS
 
 

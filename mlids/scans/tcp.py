@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids.contacts import (
+from mlids.capture.headers import gather, tcp_header
+from mlids.scans.contacts import (
     ASK,
     CLOSED,
     OPEN,
@@ -22,14 +23,13 @@ from mlids.contacts import (
     taken,
     whole,
 )
-from mlids.headers import gather, tcp_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlids.batches import PacketBatch
-    from mlids.contacts import Records
-    from mlids.quotes import Quotes
+    from mlids.capture.quotes import Quotes
+    from mlids.scans.contacts import Records
 
     Rows = NDArray[Any]
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlids.contacts import ASK, CLOSED, OPEN, Attempts, pending_contact
+from mlids.scans.contacts import ASK, CLOSED, OPEN, Attempts, pending_contact
 
 GRACE = 3
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlids import crafting as c
-from mlids.crafting import Frame
-from mlids.packets import Fault, address, words
+from mlids.capture import crafting as c
+from mlids.capture.crafting import Frame
+from mlids.capture.packets import Fault, address, words
 from mlids.testing import START_NS, packets
 
 KINDS = (1, 12, 101, 228, 229, 113, 276, 0, 108)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlids.batches import InputStatus
+from mlids.capture.ring_frames import Live
 from mlids.errors import MLIDSError
-from mlids.ring_frames import Live
 
 if TYPE_CHECKING:
-    from mlids.ring import Ring
-    from mlids.scapy_capture import ScapyCapture
+    from mlids.capture.ring import Ring
+    from mlids.capture.scapy_ring import ScapyCapture
 
 HAS_PACKET_SOCKETS = hasattr(socket, "AF_PACKET")
 
@@ -38,11 +38,11 @@ class Watched:
         s = self._settings
         options = {"megabytes": s.ring_mb, "snaplen": s.snaplen, "filter": s.filter}
         if HAS_PACKET_SOCKETS:
-            from mlids.ring import Ring
+            from mlids.capture.ring import Ring
 
             self._capture = Ring(self.name, promiscuous=s.promiscuous, **options)
         else:
-            from mlids.scapy_capture import ScapyCapture
+            from mlids.capture.scapy_ring import ScapyCapture
 
             self._capture = ScapyCapture(self.name, promiscuous=s.promiscuous, **options)
         self._state = ("ok", "")
@@ -63,7 +63,7 @@ class Watched:
             self._capture.failure()  # what waits there would wake every poll
         if not HAS_PACKET_SOCKETS:
             return
-        from mlids import interfaces
+        from mlids.capture import interfaces
 
         index = interfaces.index(self.name)
         if self._capture is not None and index != self._capture.index:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlids.packets import decode
+from mlids.capture.packets import decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

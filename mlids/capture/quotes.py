@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlids.address_words import MAPPED
-from mlids.headers import gather, ipv4_header, ipv6_header, udp_header
+from mlids.capture.addresses import MAPPED
+from mlids.capture.headers import gather, ipv4_header, ipv6_header, udp_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

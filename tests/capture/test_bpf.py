@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlids import bpf
+from mlids.capture import bpf
 from mlids.errors import MLIDSError
 
 
@@ -34,7 +34,7 @@ def test_without_libpcap_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise OSError(name)
 
-    monkeypatch.setattr("mlids.bpf.ctypes.CDLL", missing)
+    monkeypatch.setattr("mlids.capture.bpf.ctypes.CDLL", missing)
     with pytest.raises(MLIDSError) as error:
         bpf.compiled("tcp", 1, 100)
     assert error.value.code == "E005"

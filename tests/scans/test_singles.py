@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlids.contacts import contact
-from mlids.singles import Singles
+from mlids.scans.contacts import contact
+from mlids.scans.singles import Singles
 
 SECOND = 10**9
 

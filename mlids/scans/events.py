@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from mlids.address_words import MAPPED, Networks, address
-from mlids.contacts import Contact, Kind
+from mlids.capture.addresses import MAPPED, Networks, address
 from mlids.events import Event, detection_id
-from mlids.scans import FLAG_RULES, QUIET_NS, SWEEP_NS, Finding, Limits
+from mlids.scans.contacts import Contact, Kind
+from mlids.scans.findings import FLAG_RULES, QUIET_NS, SWEEP_NS, Finding, Limits
 from mlids.volume import NS, Telling
 
 MOST_EVIDENCE = 10

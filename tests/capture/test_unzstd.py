@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlids.unzstd import Unzstd
+from mlids.capture.unzstd import Unzstd
 
 zstandard = pytest.importorskip("zstandard")
 TEXT = b"".join(b"line %d of a log\n" % n for n in range(20_000))

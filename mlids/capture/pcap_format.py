@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlids.headers import gather
-from mlids.records import MOST, TRIES, Data, Shape, find, walk
+from mlids.capture.headers import gather
+from mlids.capture.records import MOST, TRIES, Data, Shape, find, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

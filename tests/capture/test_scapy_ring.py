@@ -5,14 +5,14 @@ import time
 
 import pytest
 
+from mlids.capture.ring_frames import merged
 from mlids.errors import MLIDSError
-from mlids.ring_frames import merged
 
 
 @pytest.mark.root
 def test_loopback_through_scapy() -> None:
     pytest.importorskip("scapy")
-    from mlids.scapy_capture import ScapyCapture
+    from mlids.capture.scapy_ring import ScapyCapture
 
     capture = ScapyCapture("lo", megabytes=1, snaplen=100)
     got, end = 0, time.monotonic() + 10

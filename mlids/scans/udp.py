@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlids.address_words import is_group
-from mlids.contacts import (
+from mlids.capture.addresses import is_group
+from mlids.scans.contacts import (
     ASK,
     CLOSED,
     OPEN,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlids.batches import PacketBatch
-    from mlids.contacts import Records
-    from mlids.quotes import Quotes
+    from mlids.capture.quotes import Quotes
+    from mlids.scans.contacts import Records
 
     Rows = NDArray[Any]
 

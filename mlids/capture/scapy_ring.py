@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mlids import links
+from mlids.capture import links
+from mlids.capture.headers import PAD
+from mlids.capture.ring_frames import Live
 from mlids.errors import MLIDSError
-from mlids.headers import PAD
-from mlids.ring_frames import Live
 
 MOST = 100_000  # frames that wait to be taken
 

@@ -1,0 +1,1 @@
+"""Port scans: failed first contacts (`tcp`, `udp`, `contacts`), added up (`findings`)."""
