@@ -68,7 +68,7 @@ def lines(
 def packets(
     frames: Iterable[Frame | bytes], kind: int = 1, source: str = "test.pcap"
 ) -> PacketBatch:
-    """A batch of frames (see `mlids.capture.crafting`), sorted by time; plain bytes come 1 ms apart.
+    """A batch of frames (see `mlids.capture.crafting`), sorted by time; plain bytes are 1 ms apart.
 
     kind: their link type, as in captures (1: Ethernet).
     """

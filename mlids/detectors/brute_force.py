@@ -1,7 +1,7 @@
 """Brute Force: passwords guessed over the network, fast or slow, from one source or from many.
 
-What counts is in `mlids.guesses`. One attack is one event; what goes on is told by the volume law
-(`mlids.volume`) under the same `correlation_id`, and once more where it shows itself to be of
+What counts is in `mlids.logins.guesses`. One attack is one event; what goes on is told by the
+volume law (`mlids.volume`) under the same `correlation_id`, and once more where it shows itself to be of
 another technique. An attack ends after an hour of silence: the slowest that the horizons can see
 (30 tries in 24 hours) tries every 48 minutes.
 """
@@ -13,11 +13,12 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from mlids import addresses, logins
-from mlids.attempts import Attempts
+from mlids import addresses
 from mlids.batches import Detector, LineBatch
 from mlids.events import Event, detection_id
-from mlids.guesses import (
+from mlids.logins import records as logins
+from mlids.logins.attempts import Attempts
+from mlids.logins.guesses import (
     ADDRESS,
     NS,
     PLACE,

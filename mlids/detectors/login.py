@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mlids import logins
-from mlids.attempts import Attempts
 from mlids.batches import Detector, LineBatch
 from mlids.events import Event, detection_id
+from mlids.logins import records as logins
+from mlids.logins.attempts import Attempts
 
 FAILURE = ("Failed Login", "MEDIUM", ("authentication", "failure"), ("T1110",))
 SUCCESS = ("Successful Login", "LOW", ("authentication", "success"), ("T1078",))
@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=
 
 
 class Login(Detector[LineBatch]):
-    """Tells every login once, however many lines it left (see `mlids.attempts`)."""
+    """Tells every login once, however many lines it left (see `mlids.logins.attempts`)."""
 
     Settings = Settings
     kind = LineBatch

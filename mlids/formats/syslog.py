@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 
-from mlids import chunks, stamps
 from mlids.batches import LineBatch, LogFormat
+from mlids.lines import chunks, stamps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,11 +22,11 @@ import numpy as np
 
 from mlids import registry
 from mlids.batches import InputStatus, LineBatch, LogFormat, Monitor
-from mlids.checkpoints import replace_file
-from mlids.chunks import line_bounds
-from mlids.cutting import Cutter
 from mlids.errors import MLIDSError
 from mlids.events import format_time
+from mlids.lines.checkpoints import replace_file
+from mlids.lines.chunks import line_bounds
+from mlids.lines.cutting import Cutter
 
 WAIT_S = 0.2  # longest wait for entries before a stop is noticed
 HEARTBEAT_S = 1.0

@@ -1,7 +1,7 @@
 """Log files: any number of them, followed through rotation, or read once to their end.
 
-Nothing is lost and nothing repeated over rotation and restart (see `mlids.tailing`); each input
-keeps its ledger: read = matched + unmatched + rejected.
+Nothing is lost and nothing repeated over rotation and restart (see `mlids.lines.tailing`); each
+input keeps its ledger: read = matched + unmatched + rejected.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 
 from mlids import registry
 from mlids.batches import InputStatus, LineBatch, LogFormat, Monitor
-from mlids.checkpoints import Checkpoint, Progress
-from mlids.compressed import PlainReader
-from mlids.cutting import Cut, Cutter
 from mlids.errors import MLIDSError
-from mlids.tailing import Tail
+from mlids.lines.checkpoints import Checkpoint, Progress
+from mlids.lines.compressed import PlainReader
+from mlids.lines.cutting import Cut, Cutter
+from mlids.lines.tailing import Tail
 
 HEARTBEAT_S = 1.0
 SNIFFED = 65536  # bytes at the beginning of a chunk by which its format is told

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from mlids.attempts import Attempts
 from mlids.formats.syslog import Syslog
-from mlids.logins import logins
+from mlids.logins.attempts import Attempts
+from mlids.logins.records import logins
 from mlids.testing import lines
 
 A, P = "203.0.113.7", "port 40"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlids.matching import Pattern
+from mlids.lines.matching import Pattern
 
 PATTERN = r"a(?P<user>.*) from (?P<src>[^ ]+)(?: port (?P<port>\d{1,5}))?"
 

@@ -29,7 +29,7 @@ from typing import Literal
 import msgspec
 
 from mlids.errors import MLIDSError
-from mlids.matching import Pattern
+from mlids.lines.matching import Pattern
 
 KEY = 4  # bytes of a message by which rules are looked up
 REPEATED = b"message repeated "

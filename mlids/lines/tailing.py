@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mlids import rotation
-from mlids.checkpoints import Position, Progress
-from mlids.cutting import Cut
 from mlids.errors import MLIDSError
-from mlids.openfiles import OpenFile, Truncated, end, is_same
-from mlids.rotation import Rotated, Unstable
+from mlids.lines import rotation
+from mlids.lines.checkpoints import Position, Progress
+from mlids.lines.cutting import Cut
+from mlids.lines.openfiles import OpenFile, Truncated, end, is_same
+from mlids.lines.rotation import Rotated, Unstable
 
 DRAIN_S = 2.0  # how long a rotated file is still looked at after its last line
 TURN = 4  # pieces that one path gives before the next path's turn

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlids.chunks import line_bounds
+from mlids.lines.chunks import line_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

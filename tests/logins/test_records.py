@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from mlids import addresses, login_rules
+from mlids import addresses
 from mlids.detectors.login import Login
 from mlids.formats.syslog import Syslog
-from mlids.logins import logins
+from mlids.logins import rules as login_rules
+from mlids.logins.records import logins
 from mlids.testing import lines
 
 RULES = [rule for service in login_rules.services() for rule in service.rules]

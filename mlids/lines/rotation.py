@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mlids.checkpoints import HEAD, Position, digest
-from mlids.compressed import read_head
+from mlids.lines.checkpoints import HEAD, Position, digest
+from mlids.lines.compressed import read_head
 
 NS = 1_000_000_000
 PACKED = (".gz", ".zst", ".zstd")

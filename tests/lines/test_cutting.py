@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlids.cutting import Cutter
+from mlids.lines.cutting import Cutter
 
 MAX = 6
 

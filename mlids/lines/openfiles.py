@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from mlids.checkpoints import HEAD, TAIL, Position, digest
-from mlids.compressed import PlainReader, is_compressed, read_head
-from mlids.cutting import Cut, Cutter
 from mlids.errors import MLIDSError
+from mlids.lines.checkpoints import HEAD, TAIL, Position, digest
+from mlids.lines.compressed import PlainReader, is_compressed, read_head
+from mlids.lines.cutting import Cut, Cutter
 
 COUNTED = 256 << 20  # bytes in front of the end whose lines are counted when reading begins there
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlids import tailing
-from mlids.tailing import Tail
+from mlids.lines import tailing
+from mlids.lines.tailing import Tail
 
 
 @pytest.fixture(autouse=True)

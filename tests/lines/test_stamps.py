@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlids import stamps
 from mlids.errors import ConfigError
+from mlids.lines import stamps
 
 NS = 10**9
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlids.checkpoints import Checkpoint, Position, Progress, replace_file
+from mlids.lines.checkpoints import Checkpoint, Position, Progress, replace_file
 
 PROGRESS = {"/var/log/x": Progress((Position(1, 2, 3, 4, 5, "a", "b", 6),), ((7, "c"),))}
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlids import addresses, chunks, login_rules
+from mlids import addresses
 from mlids.batches import LineBatch
+from mlids.lines import chunks
+from mlids.logins import rules as login_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

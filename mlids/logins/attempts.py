@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from mlids.logins import Login
+from mlids.logins.records import Login
 
 NS = 1_000_000_000
 QUIET_NS = 600 * NS  # an older connection's pid may be in use again

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from mlids import rotation
-from mlids.checkpoints import Position, digest
+from mlids.lines import rotation
+from mlids.lines.checkpoints import Position, digest
 
 
 def names(tmp_path, path="app.log"):

@@ -6,8 +6,8 @@ import io
 import pytest
 import zstandard
 
-from mlids.compressed import PlainReader, read_head
 from mlids.errors import MLIDSError
+from mlids.lines.compressed import PlainReader, read_head
 
 TEXT = b"".join(b"line %d\n" % n for n in range(20_000))
 PACKED = {

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from mlids import login_rules
 from mlids.errors import MLIDSError
+from mlids.logins import rules as login_rules
 
 RULES = [(service, rule) for service in login_rules.services() for rule in service.rules]
 

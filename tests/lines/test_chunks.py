@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlids import chunks
+from mlids.lines import chunks
 from mlids.testing import lines
 
 bytes_of_lines = st.binary(max_size=300).map(
