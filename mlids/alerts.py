@@ -7,7 +7,7 @@ import threading
 from mlids.events import Event, Severity
 
 HOUR_S = 3600.0
-CAPACITY = 100_000  # the longest quiet ones go first
+CAPACITY = 20_000  # the longest quiet ones go first
 
 
 class ActiveAlerts:

@@ -208,11 +208,11 @@ class Event(dict[str, Any]):
     @property
     def entity(self) -> str:
         """Whom or what it is about: the blamed address, else user, path or target, else ""."""
-        details = self["details"]
-        for key in ("ip", "user", "path", "target"):
-            if details.get(key):
-                return str(details[key])
-        return ""
+        details = self.get("details")
+        if not isinstance(details, Mapping):
+            return ""
+        keys = ("ip", "user", "path", "target")
+        return next((str(details[key]) for key in keys if details.get(key)), "")
 
     def replace(self, **changes: Any) -> Event:
         """A copy with other values."""

@@ -125,7 +125,9 @@ def test_a_detection_has_the_same_id_at_every_replay():
 def test_the_entity_is_the_blamed_address_before_user_and_path():
     assert event().entity == "192.0.2.7"
     assert event(details={"user": "eve", "path": "/x"}).entity == "eve"
+    assert event(details={"ip": "", "user": "root"}).entity == "root"
     assert event(details={}).entity == ""
+    assert event(details="text").entity == ""
 
 
 def test_settings_of_a_plugin_are_checked():

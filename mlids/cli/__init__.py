@@ -6,7 +6,6 @@ Heavy packages are made lazy here, so that a command pays only for what it uses.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 import sys
 from typing import Any
@@ -14,29 +13,19 @@ from typing import Any
 import click
 
 from mlids import __version__
+from mlids.cli import lazy, streams
 
 HEAVY = ("numpy", "re2")
-NOT_COMMANDS = ("console", "live", "output", "progress")
+NOT_COMMANDS = ("console", "lazy", "live", "output", "progress", "streams")
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    _make_lazy(HEAVY)
+    streams.mend()
+    lazy.install(HEAVY)
     from mlids.cli.console import run
 
     sys.exit(run(cli))
-
-
-def _make_lazy(names: tuple[str, ...]) -> None:
-    """Let packages load at the first use of one of their names, not at their import."""
-    for name in names:
-        if name in sys.modules or not (spec := importlib.util.find_spec(name)):
-            continue
-        assert spec.loader
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
 
 
 class Commands(click.Group):

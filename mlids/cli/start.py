@@ -18,7 +18,7 @@ import click
 
 from mlids.cli import console, live
 from mlids.config import ConfigManager
-from mlids.errors import ConfigError, MLIDSError
+from mlids.errors import MLIDSError
 
 
 @click.command(short_help="Watch the network, the files and the logs of this machine.")
@@ -166,7 +166,7 @@ class _Session:
         try:
             self.app.reload()
             console.note("configuration read again", dim=True)
-        except ConfigError as error:
+        except MLIDSError as error:
             self.app.tell(error)
             console.note("the old configuration stays in force", fg="yellow")
 

@@ -7,21 +7,12 @@ many events it stands for, itself included, and ``details.suppressed``, one less
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any
 
 from mlids.events import Event
 from mlids.volume import Repeats, Telling
 
 QUIET_S = 3600.0
 KEYS = 10_000  # episodes held, with the last event of each
-
-
-def entity(event: Mapping[str, Any]) -> str:
-    """Whom an event is about: the address blamed, or the user, or the path, or nobody."""
-    details = event.get("details")
-    if not isinstance(details, Mapping):
-        return ""
-    return next((str(details[key]) for key in ("ip", "user", "path") if details.get(key)), "")
 
 
 class Tellings:
@@ -37,7 +28,7 @@ class Tellings:
 
     def put(self, event: Event) -> Iterator[Event]:
         """Count an event; yields what is to be told now, often nothing."""
-        key = (event.get("rule"), event.get("type"), event.get("severity"), entity(event))
+        key = (event.get("rule"), event.get("type"), event.get("severity"), event.entity)
         time_ns = event.time_ns
         yield from self.close(time_ns)
         last = self._last.pop(key, event)

@@ -62,8 +62,8 @@ class Tail:
         self._last = Progress(positions, self._finished)
         return self._last
 
-    def pieces(self, size: int) -> Iterator[Piece]:
-        """What is new, read in pieces of `size` bytes: this path's turn."""
+    def place(self) -> None:
+        """Open what is to be read and take its place there; whatever stands in the way is told."""
         try:
             self._look()
         except Unstable:
@@ -73,6 +73,10 @@ class Tail:
             self._fail(MLIDSError(code, f"{self.path}: {error.strerror or error}"))
         except MLIDSError as error:
             self._fail(error)
+
+    def pieces(self, size: int) -> Iterator[Piece]:
+        """What is new, read in pieces of `size` bytes: this path's turn."""
+        self.place()
         for file in list(self._files):
             for _ in range(TURN):
                 cut = self._read(file, size)

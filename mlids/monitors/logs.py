@@ -83,22 +83,31 @@ class Logs(Monitor):
 
     def open(self) -> None:
         """Take up the checkpoint. Files that are missing or unreadable are told and waited for."""
-        if self.settings.follow:
-            saved = self._checkpoint.load()
-            self._reached = {path: saved[path] for path in self._inputs if path in saved}
+        if not self.settings.follow:
+            return
+        saved = self._checkpoint.load()
+        self._reached = {path: saved[path] for path in self._inputs if path in saved}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take each file at its place, now: what is written from here on is read, come what may."""
+        self.close()
+        for path in self._inputs:
+            saved = self._reached.get(path)
+            tail = Tail(path, self.settings.max_line, saved, from_start=self.settings.from_start)
+            tail.tell = self._teller(path)
+            self._tails[path] = tail
+            tail.place()
+        self._reached = {path: tail.progress() for path, tail in self._tails.items()}
+        self.delivered()
 
     def batches(self, stop: threading.Event) -> Iterator[LineBatch]:
         """The lines of all files, in turns; followed files give an empty batch each idle second."""
         return self._follow(stop) if self.settings.follow else self._scan(stop)
 
     def _follow(self, stop: threading.Event) -> Iterator[LineBatch]:
-        self.close()
-        for path in self._inputs:
-            saved = self._reached.get(path)
-            start = self.settings.from_start
-            tail = Tail(path, self.settings.max_line, saved, from_start=start)
-            tail.tell = self._teller(path)
-            self._tails[path] = tail
+        if not self._tails:
+            self._begin()
         beat = time.monotonic()
         while not stop.is_set():
             busy = False

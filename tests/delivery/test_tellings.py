@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlids.delivery.tellings import Tellings, entity
+from mlids.delivery.tellings import Tellings
 from mlids.testing import event
 
 
@@ -58,9 +58,3 @@ def test_a_worse_event_of_the_same_rule_is_told_at_once() -> None:
     for n in range(5):
         list(tellings.put(event(seconds=n)))
     assert len(list(tellings.put(event(severity="CRITICAL", seconds=6)))) == 1
-
-
-def test_entity_takes_what_there_is() -> None:
-    assert entity(event(details={"ip": "", "user": "root"})) == "root"
-    assert entity(event(details={"path": ["/a"]})) == "['/a']"
-    assert entity({"details": "text"}) == entity({}) == ""

@@ -490,22 +490,12 @@ def shell(tmp_path):
     return run
 
 
-# Where a standard stream that is None still ends the command line with a traceback.
-TRACEBACKS = {
-    "start": (">&-", "2>&-", "<&- >&- 2>&-"),
-    "scan": (">&-",),
-    "config": (">&-", "<&- >&- 2>&-"),
-    "status": (">&-",),
-}
 START = '"$@" start --dir none --app-log auth.log --duration 0.5'
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("line", [START, '"$@" scan auth.log', '"$@" config --list', '"$@" status'])
-def test_closed_streams(request, shell, line, closed):
-    if closed in TRACEBACKS.get(line.split()[1], ()):
-        reason = "a standard stream that is None ends the command line with a traceback"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_closed_streams(shell, line, closed):
     statuses = {"scan": 1, "status": 1}
     expected = statuses.get(line.split()[1], 0)
     assert shell(f"{line} {closed}").returncode == expected
@@ -551,10 +541,7 @@ SURROUNDINGS = {
 
 
 @pytest.mark.parametrize("name", SURROUNDINGS)
-def test_surroundings(request, shell, name):
-    if name == "latin-1":
-        reason = "the marks of the live view do not fit every encoding of standard output"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_surroundings(shell, name):
     given = SURROUNDINGS[name]
     running = shell(f'{START} & "$@" status --wait 10; wait %1', **given)
     assert running.returncode == 0, running.stderr

@@ -295,3 +295,20 @@ def test_rotation_loses_and_repeats_nothing(tmp_path):
     result = soak.rotation_rig(tmp_path, rotations=60, lines=500, rate=20_000)
     assert (result["lost"], result["repeated"]) == (0, 0), result
     assert result["restarts"] >= 2
+
+
+def test_what_is_written_after_open_is_read_even_after_a_kill(tmp_path):
+    log, checkpoint = tmp_path / "auth.log", str(tmp_path / "places.json")
+    log.write_text("old\n")
+    first = Logs(paths=[str(log)], checkpoint=checkpoint)
+    first.open()  # and then it is killed: nothing was yielded or delivered
+    with log.open("a") as file:
+        file.write("new\n")
+    second = Logs(paths=[str(log)], checkpoint=checkpoint)
+    second.open()
+    stop = threading.Event()
+    for batch in second.batches(stop):
+        assert [batch.line(row) for row in range(len(batch))] == [b"new"]
+        stop.set()
+    first.close()
+    second.close()
