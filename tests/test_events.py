@@ -127,7 +127,7 @@ def test_the_entity_is_the_blamed_address_before_user_and_path():
     assert event(details={"user": "eve", "path": "/x"}).entity == "eve"
     assert event(details={"ip": "", "user": "root"}).entity == "root"
     assert event(details={}).entity == ""
-    assert event(details="text").entity == ""
+    assert Event({"details": "text"}).entity == Event({}).entity == ""
 
 
 def test_settings_of_a_plugin_are_checked():
