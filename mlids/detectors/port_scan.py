@@ -220,6 +220,10 @@ class PortScan(Detector[PacketBatch]):
 
     def _told(self, finding: Finding, source: tuple[int, int], time: int) -> Iterator[Event]:
         """Count a finding by the volume law; yields what is to be told now."""
+        if not finding.contacts:
+            if (known := self._summaries.get(finding.key)) is not None:
+                known.total = finding.total
+            return
         summary = summarise(finding, source, self._home, self._captures, self._limits)
         for telling in self._repeats.trigger(finding.key, time):
             if telling.key == finding.key and telling.last_ns == time:

@@ -7,7 +7,7 @@ it did not count before, until nothing triggered for `QUIET_NS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,6 +46,18 @@ class Limits(NamedTuple):
     sources: int  # followed exactly
 
 
+class Finding(NamedTuple):
+    """A window that triggered: technique, the contacts of this round, distinct things so far.
+
+    One without contacts only says a new total of a finding that goes on.
+    """
+
+    technique: str
+    key: tuple[Any, ...]
+    contacts: list[Contact]
+    total: int
+
+
 class Window(msgspec.Struct):
     """Distinct things of one rule, ordered by when they were last seen."""
 
@@ -55,6 +67,7 @@ class Window(msgspec.Struct):
     last: int = 0  # when it triggered last
     newest: int = 0  # when something new came last
     answered: int = 0  # when the target last answered a datagram
+    key: tuple[Any, ...] = ()  # of the finding that triggered last
 
     def going_on(self, time: int) -> bool:
         """Whether it has triggered, and lately."""
@@ -75,35 +88,31 @@ class Window(msgspec.Struct):
 
     def _begin(self, time: int, window_ns: int) -> None:
         if self.total:
-            self.items, self.seen, self.total = {}, set(), 0
+            self.items, self.seen, self.total, self.key = {}, set(), 0, ()
         while self.items:
             item = next(iter(self.items))
             if self.items[item].time >= time - window_ns:
                 break
             del self.items[item]
 
-    def trigger(self, time: int) -> list[Contact]:
+    def trigger(self, technique: str, key: tuple[Any, ...], time: int) -> Finding:
         """Take what is enough; the next round begins."""
         taken = list(self.items.values())
         room = MOST_SEEN - len(self.seen)
         self.seen.update(list(self.items)[:room])
         self.total += len(taken)
-        self.last, self.items = time, {}
-        return taken
+        self.last, self.items, self.key = time, {}, key
+        return Finding(technique, key, taken, self.total)
+
+    def more(self, time: int) -> Iterator[Finding]:
+        """The total of an episode that goes on, with what has not triggered yet."""
+        if self.going_on(time):
+            yield Finding("", self.key, [], self.total + len(self.items))
 
     def cap(self, most: int) -> None:
         """Drop the things longest unseen."""
         while len(self.items) > most:
             del self.items[next(iter(self.items))]
-
-
-class Finding(NamedTuple):
-    """A window that triggered: technique, the contacts of this round, distinct things so far."""
-
-    technique: str
-    key: tuple[Any, ...]
-    contacts: list[Contact]
-    total: int
 
 
 class Source(msgspec.Struct):
@@ -133,7 +142,7 @@ class Scans:
         """Count one contact, in order of time; yields what it completes."""
         kind = contact.kind
         if kind in (Kind.OPENED, Kind.UDP_ANSWERED):
-            self._take_back(source, contact)
+            yield from self._take_back(source, contact)
             return
         known = self._touch(source)
         if kind <= Kind.HALF_OPEN:
@@ -164,7 +173,7 @@ class Scans:
             del known.windows[next(iter(known.windows))]
         return window
 
-    def _take_back(self, source: Address, contact: Contact) -> None:
+    def _take_back(self, source: Address, contact: Contact) -> Iterator[Finding]:
         """A port answered: what it counted for is no evidence."""
         known = self._few.get(source) or self._many.get(source)
         if known is None:
@@ -181,18 +190,21 @@ class Scans:
             window = known.windows.get(key)
             if window and item in window.items and window.items[item].kind <= Kind.REFUSED:
                 del window.items[item]
+                yield from window.more(contact.time)
 
     def _tcp(self, source: Address, known: Source, contact: Contact) -> Iterator[Finding]:
         pair = self._window(known, "syn", contact.target)
         pair.add(contact.port, contact, self.limits.window_ns)
         if len(pair.items) >= self.limits.ports:
-            found = pair.trigger(contact.time)
-            spread = known.windows.get(("spread", *NOBODY))
-            for each in found if spread else ():
-                spread.items.pop((*each.target, each.port), None)  # type: ignore[union-attr]
             key = ("syn", *source, *contact.target)
-            yield Finding(_by_connections(found), key, found, pair.total)
-        elif not pair.going_on(contact.time) and contact.kind <= Kind.REFUSED:
+            found = pair.trigger(_by_connections(pair.items.values()), key, contact.time)
+            spread = known.windows.get(("spread", *NOBODY))
+            for each in found.contacts if spread else ():
+                spread.items.pop((*each.target, each.port), None)  # type: ignore[union-attr]
+            yield found
+            return
+        yield from pair.more(contact.time)
+        if not pair.going_on(contact.time) and contact.kind <= Kind.REFUSED:
             yield from self._spread(source, known, contact)
 
     def _spread(self, source: Address, known: Source, contact: Contact) -> Iterator[Finding]:
@@ -207,34 +219,34 @@ class Scans:
         if len(spread.items) >= self.limits.port_hosts:
             same = [c for c in spread.items.values() if c.port == contact.port]
             if sum(c.time >= since for c in same) >= self.limits.port_hosts:
-                found = spread.trigger(contact.time)
-                yield Finding("sweep", ("sweep", *source, *NOBODY), found, spread.total)
+                yield spread.trigger("sweep", ("sweep", *source, *NOBODY), contact.time)
                 return
         if len(spread.items) >= self.limits.contacts:
-            found = spread.trigger(contact.time)
-            targets = {each.target for each in found}
-            target = contact.target if len(targets) == 1 else NOBODY
-            key = ("syn", *source, *target)
-            yield Finding(_by_connections(found), key, found, spread.total)
+            targets = {each.target for each in spread.items.values()}
+            key = ("syn", *source, *(contact.target if len(targets) == 1 else NOBODY))
+            yield spread.trigger(_by_connections(spread.items.values()), key, contact.time)
+            return
+        yield from spread.more(contact.time)
 
     def _udp(self, source: Address, known: Source, contact: Contact) -> Iterator[Finding]:
         window = self._window(known, "udp", contact.target)
         window.add(contact.port, contact, self.limits.window_ns)
+        yield from window.more(contact.time)
         if len(window.items) < self.limits.ports:
             return
         refused = sum(each.kind == Kind.UDP_REFUSED for each in window.items.values())
         silent = not window.answered or contact.time - window.answered > self.limits.window_ns
         if silent or refused >= REFUSALS:
-            found = window.trigger(contact.time)
-            yield Finding("udp", ("udp", *source, *contact.target), found, window.total)
+            yield window.trigger("udp", ("udp", *source, *contact.target), contact.time)
         window.cap(self.limits.ports * 4)
 
     def _echo(self, source: Address, known: Source, contact: Contact) -> Iterator[Finding]:
         window = self._window(known, "echo")
         window.add(contact.target, contact, self.limits.window_ns)
         if len(window.items) >= self.limits.echo_hosts:
-            found = window.trigger(contact.time)
-            yield Finding("sweep", ("echo", *source, *NOBODY), found, window.total)
+            yield window.trigger("sweep", ("echo", *source, *NOBODY), contact.time)
+            return
+        yield from window.more(contact.time)
 
     def _flags(self, source: Address, known: Source, contact: Contact) -> Iterator[Finding]:
         rule = FLAG_RULES[Kind(contact.kind)]
@@ -242,9 +254,9 @@ class Scans:
         window.add((contact.capture, contact.frame), contact, self.limits.window_ns)
         ports = {each.port for each in window.items.values()}
         if len(window.items) >= FLAG_PACKETS and len(ports) >= FLAG_PORTS:
-            found = window.trigger(contact.time)
-            yield Finding(rule, (rule, *source, *contact.target), found, window.total)
+            yield window.trigger(rule, (rule, *source, *contact.target), contact.time)
         window.cap(MOST_WINDOWS)
+        yield from window.more(contact.time)
 
     def save(self) -> list[Any]:
         """The state, as plain data."""
@@ -261,8 +273,9 @@ class Scans:
             (self._many if hits >= MANY else self._few)[hi, lo] = known
 
 
-def _by_connections(found: list[Contact]) -> str:
+def _by_connections(found: Iterable[Contact]) -> str:
     """`connect` where handshakes completed, or an operating system made every SYN; else `syn`."""
+    found = list(found)
     connected = any(each.kind == Kind.CONNECTED for each in found)
     probes = [each for each in found if each.kind <= Kind.REFUSED]
     return "connect" if connected or (probes and all(p.socket for p in probes)) else "syn"
@@ -271,13 +284,13 @@ def _by_connections(found: list[Contact]) -> str:
 def _plain(window: Window) -> list[Any]:
     items = [[item, list(contact)] for item, contact in window.items.items()]
     numbers = [window.total, window.last, window.newest, window.answered]
-    return [items, sorted(window.seen), *numbers]
+    return [items, sorted(window.seen), numbers, list(window.key)]
 
 
-def _window(items: list[Any], seen: list[Any], *numbers: int) -> Window:
-    return Window(
-        {_hashable(i): Contact(*c) for i, c in items}, set(map(_hashable, seen)), *numbers
-    )
+def _window(items: list[Any], seen: list[Any], numbers: list[int], key: list[Any]) -> Window:
+    known = {_hashable(item): Contact(*contact) for item, contact in items}
+    total, last, newest, answered = numbers
+    return Window(known, set(map(_hashable, seen)), total, last, newest, answered, tuple(key))
 
 
 def _hashable(item: Any) -> Any:

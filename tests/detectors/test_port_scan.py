@@ -113,6 +113,18 @@ def test_scan_of_a_thousand_ports_is_one_event_and_its_repeats() -> None:
     assert "1000 distinct" in events[-1].explanation
 
 
+@pytest.mark.parametrize("count", [97, 1000])
+def test_the_last_telling_names_the_true_total(count: int) -> None:
+    closed = [f for n in range(count) for f in refused(n * 2 * MS, OUT, HOST, 2000 + n)]
+    once = closed[: 2 * (count - 3)]
+    events = said(once)
+    assert f"{count - 3} distinct closed" in events[-1].explanation
+    assert events[-1].details["metadata"]["distinct"] == count - 3
+    much_later = [f for n in range(9) for f in refused(2000 * SECOND + n * MS, OUT, HOST, 9 + n)]
+    again = said([*once, *much_later])  # what comes when the scan has ended belongs to another
+    assert again[-1].details["metadata"]["distinct"] == count - 3
+
+
 def test_unanswered_ports_count_after_the_grace() -> None:
     frames = [seg(n * 10 * MS, OUT, HOST, 50000, 100 + n, "S") for n in range(10)]
     [event] = said([*frames, later(5)])
