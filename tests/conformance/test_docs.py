@@ -1,0 +1,60 @@
+"""The documents say what the program does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_generated_pages_are_those_in_the_repository():
+    done = subprocess.run(
+        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"run make docs: {done.stdout}{done.stderr}"
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_commands_that_are_shown_exist():
+    import click
+
+    from mlids.cli import Commands, cli
+
+    assert isinstance(cli, Commands)
+    context = click.Context(cli)
+    for page in PAGES:
+        for line in re.findall(r"index\.py ([a-z]+)((?: --[a-z-]+| [^`\n])*)", page.read_text()):
+            command = cli.get_command(context, line[0])
+            assert command, f"{page.name}: no command {line[0]}"
+            known = {option for one in command.params for option in one.opts} | {"--help"}
+            assert set(re.findall(r"--[a-z][a-z-]+", line[1])) <= known, f"{page.name}: {line}"
+
+
+def test_targets_that_are_shown_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z0-9]+):", makefile, re.MULTILINE))
+    assert {"run", "test", "demo", "bench", "quality", "soak", "docs", "check"} <= targets
+    for page in PAGES:
+        for target in re.findall(r"^make ([a-z]+)", page.read_text(), re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"
+
+
+def test_settings_that_are_shown_exist():
+    from mlids.config.check import all_keys
+    from mlids.config.schema import settings_type
+
+    keys = {".".join(path) for path, _ in all_keys(settings_type())}
+    sections = {".".join(k.split(".")[:n]) for k in keys for n in (1, 2)}
+    roots = {key.split(".")[0] for key in keys}
+    for page in (page for page in PAGES if page.parent.name != "decisions"):
+        for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", page.read_text()):
+            if name.split(".")[0] in roots:
+                assert name in keys | sections, f"{page.name}: {name}"
