@@ -42,13 +42,14 @@ def headline(status: Status) -> str:
     ).rstrip()
 
 
-def inputs(status: Status) -> Iterator[str]:
-    """One line an input."""
+def inputs(status: Status, counts: bool = True) -> Iterator[str]:
+    """One line an input, with what was read and lost, or without (counts)."""
     for one in status.inputs:
         mark, colour = MARKS.get(one.input.state, ("?", "white"))
         note = f"  {one.input.note}" if one.input.note else ""
         name = f"{one.input.kind:<10} {terminal_safe(one.input.name)}"
-        yield f"  {click.style(mark, fg=colour)} {name:<44} {_counted(one)}{terminal_safe(note)}"
+        line = f"  {click.style(mark, fg=colour)} {name:<44} {_counted(one) if counts else ''}"
+        yield line.rstrip() + terminal_safe(note)
 
 
 def _counted(one: InputRate) -> str:

@@ -133,7 +133,7 @@ class _Session:
     def _say_what_is_watched(self) -> None:
         status = self.app.status()
         console.note(click.style("MLIDS", bold=True) + f" {status.version} watches")
-        for line in live.inputs(status):
+        for line in live.inputs(status, counts=False):
             console.note(line)
         console.note(
             f"  events are stored in {status.logs_dir}/mlids.jsonl; Ctrl-C stops", dim=True

@@ -1,9 +1,9 @@
 """Brute Force: passwords guessed over the network, fast or slow, from one source or from many.
 
 What counts is in `mlids.logins.guesses`. One attack is one event; what goes on is told by the
-volume law (`mlids.volume`) under the same `correlation_id`, and once more where it shows itself to
-be of another technique. An attack ends after an hour of silence: the slowest that the horizons can see
-(30 tries in 24 hours) tries every 48 minutes.
+volume law (`mlids.volume`) under the same `correlation_id`, and once more where it shows itself
+to be of another technique. An attack ends after an hour of silence: the slowest that the horizons
+can see (30 tries in 24 hours) tries every 48 minutes.
 """
 
 from __future__ import annotations

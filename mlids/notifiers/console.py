@@ -68,15 +68,16 @@ def _line(event: Event) -> str:
     details = event.get("details")
     details = details if isinstance(details, Mapping) else {}
     count = details.get("count", 1)
+    text, entity = terminal_safe(details.get("description", "")), _entity(details)
     parts = [
         _clock(event),
         f"{terminal_safe(event.get('severity', ''), 8):<8}",
-        terminal_safe(event.get("type", ""), 100),
-        _entity(details),
-        terminal_safe(details.get("description", "")),
+        f"{terminal_safe(event.get('type', ''), 100):<16}",
+        "" if entity.partition(" ")[0] in text else entity,  # said once is enough
+        text,
         f"\N{MULTIPLICATION SIGN}{terminal_safe(count, 12)}" if count != 1 else "",
     ]
-    return "  ".join(part for part in parts if part)
+    return "  ".join(part for part in parts if part).rstrip()
 
 
 def _entity(details: Mapping[str, Any]) -> str:

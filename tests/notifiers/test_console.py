@@ -34,7 +34,7 @@ def written(made: Event, stream: io.StringIO | None = None, **options: object) -
 
 
 def test_a_line_names_time_severity_type_entity_and_what_happened() -> None:
-    assert written(event()) == "10:30:45  MEDIUM    Failed Login  192.0.2.7  a test\n"
+    assert written(event()) == "10:30:45  MEDIUM    Failed Login      192.0.2.7  a test\n"
 
 
 def test_target_and_count_are_shown() -> None:
@@ -51,6 +51,11 @@ def test_every_field_is_made_safe() -> None:
     assert line.count("\n") == 1
     assert "\x1b" not in line
     assert "\u202e" not in line
+
+
+def test_an_entity_that_the_description_names_is_not_said_twice() -> None:
+    details = {"ip": "192.0.2.7", "target": "web1", "description": "192.0.2.7 scans web1"}
+    assert written(event(details=details)).count("192.0.2.7") == 1
 
 
 def test_odd_events_have_a_line_too() -> None:
