@@ -40,7 +40,7 @@ def test_a_line_names_time_severity_type_entity_and_what_happened() -> None:
 def test_target_and_count_are_shown() -> None:
     details = {"ip": "192.0.2.7", "target": "10.0.0.1", "description": "d", "count": 90}
     line = written(event("Port Scan", "HIGH", details=details))
-    assert line.startswith("10:30:45  HIGH      Port Scan  192.0.2.7 → 10.0.0.1  d  ")
+    assert line.startswith("10:30:45  HIGH      Port Scan         192.0.2.7 → 10.0.0.1  d  ")
     assert line.endswith("\N{MULTIPLICATION SIGN}90\n")
 
 
