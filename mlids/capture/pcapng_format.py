@@ -63,11 +63,11 @@ class PcapngRecords:
             blocks, following = self._to_next_section(data, found.starts, found.following, at)
             # A section may turn the byte order, which makes its header look impossible.
             section = bytes(data[following : following + 4]) == b"\x0a\x0d\x0d\x0a"
-            if found.broken and following == found.following and not (section and following > at):
-                self.damage = f"impossible block length after frame {self.count}"
             if len(blocks):
                 parts += self._packets(data, blocks)
-            elif limit == end or self.damage:
+            if found.broken and following == found.following and not (section and following > at):
+                self.damage = f"impossible block length after frame {self.count}"
+            if not len(blocks) and (limit == end or self.damage):
                 return _joined(parts), following
             # A file of many small sections must not be walked to its end once for each of them.
             piece = FIRST_PIECE if len(blocks) and following < found.following else piece * 4

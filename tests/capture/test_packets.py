@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlids.capture import crafting as c
 from mlids.capture.crafting import Frame
-from mlids.capture.packets import Fault, address, words
+from mlids.capture.packets import Fault, address
 from mlids.testing import START_NS, packets
 
 KINDS = (1, 12, 101, 228, 229, 113, 276, 0, 108)
@@ -260,16 +260,6 @@ def test_payload_and_evidence() -> None:
     batch = packets([c.ethernet(c.ip(*V4, 6, c.tcp(1, 80, "PA", payload=b"GET /"))) + b"trailer"])
     assert batch.payload(0) == b"GET /"
     assert batch.evidence(0) == {"source": "test.pcap", "frame": 1}
-
-
-@pytest.mark.parametrize("text", ["192.0.2.1", "2001:db8::1", "::", "::1", "255.255.255.255"])
-def test_addresses_there_and_back(text: str) -> None:
-    assert address(*words(text)) == text
-
-
-def test_mapped_address_is_its_ipv4() -> None:
-    assert words("::ffff:192.0.2.1") == words("192.0.2.1")
-    assert address(*words("::ffff:192.0.2.1")) == "192.0.2.1"
 
 
 def test_no_frames() -> None:

@@ -10,17 +10,14 @@ import subprocess
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlids.batches import PacketBatch
 from mlids.capture import crafting as c
-from mlids.capture import records
 from mlids.capture.crafting import Frame
-from mlids.capture.pcap_format import PcapRecords
-from mlids.capture.pcapng_format import PcapngRecords, nanoseconds
+from mlids.capture.pcapng_format import PcapngRecords
 from mlids.capture.recordings import Capture, is_capture, sniff
 from mlids.errors import MLIDSError
 from mlids.monitors.pcap import Pcap
@@ -206,44 +203,6 @@ def test_record_larger_than_the_window(tmp_path: Path) -> None:
         assert len(rows(read(save(tmp_path, content), 1000)[0])) == 3
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("pcapng", [False, True])
-@given(seed=st.integers(0, 10**6))
-@settings(max_examples=8, deadline=None)
-def test_lanes_find_what_the_plain_walk_finds(order: str, pcapng: bool, seed: int) -> None:
-    rng = random.Random(seed)
-    frames = made_frames(1500, rng.choice([2, 400, 1400]), seed)
-    if rng.random() < 0.5:  # frames that hold captures: records everywhere that are none
-        inner = c.pcap(FRAMES[:5], order=order) + c.pcapng(FRAMES[:5], order=order)
-        frames = [Frame(f.time_ns, f.data + inner) if rng.random() < 0.3 else f for f in frames]
-    whole = bytearray((c.pcapng if pcapng else c.pcap)(frames, order=order))
-    begin = 0 if pcapng else 24
-    if rng.random() < 0.5:
-        whole[rng.randrange(begin + 16, len(whole))] ^= 1 << rng.randrange(8)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "LANE", 2048)
-        calls = []
-        plain = records.walk_plainly
-
-        def noted(data: memoryview, at: int, end: int, shape: records.Shape) -> records.Walked:
-            calls.append(end - at)
-            return plain(data, at, end, shape)
-
-        patch.setattr(records, "walk_plainly", noted)
-        reader: PcapRecords | PcapngRecords = PcapngRecords() if pcapng else PcapRecords()
-        data = memoryview(whole + bytes(64))
-        frames_found, rest = reader.read(data, 0, len(whole))
-    other: PcapRecords | PcapngRecords = PcapngRecords() if pcapng else PcapRecords()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "FEW", 1 << 30)
-        same, same_rest = other.read(data, 0, len(whole))
-    assert frames_found is not None and same is not None
-    for a, b in zip(frames_found, same, strict=True):
-        assert np.array_equal(a, b)
-    assert (rest, reader.damage, reader.rejected) == (same_rest, other.damage, other.rejected)
-    assert min(calls) < len(whole)
-
-
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_mutated_captures_harm_nothing(
@@ -270,14 +229,6 @@ def test_mutated_captures_harm_nothing(
         read(path, data.draw(st.sampled_from([64, 4096])))
     except MLIDSError as error:
         assert error.code == "E012"
-
-
-@given(st.integers(0, 2**64 - 1), st.sampled_from([1, 10**6, 10**9, 10**12, 2**20, 2**40, 2**62]))
-def test_nanoseconds(ticks: int, units: int) -> None:
-    found = int(nanoseconds(np.array([ticks], np.uint64), units)[0])
-    most = (2**63 - 1) - 2**31 * 10**9
-    exact = ticks * 10**9 // units
-    assert abs(found - exact) <= 2 if exact < most - 10**9 else found >= most - 2 * 10**9
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
