@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,13 +50,27 @@ def command(
     if given and not manager.path.exists():
         raise MLIDSError("E001", f"{path} does not exist")
     scan = Scan(manager.settings, paths, console.tell)
-    with _sink(target) as stream, _store(manager.settings if store else None) as keep:
+    kept = _store(manager.settings if store else None)
+    with _rare_collections(), _sink(target) as stream, kept as keep:
         events = map(keep, _with_progress(scan))
         written = stream is sys.stdout.buffer and console.colours(sys.stdout)
         for piece in output.FORMATS[kind or ("json" if as_json else "table")](events):
             stream.write(piece if written or kind else _plain(piece))
     _summarise(scan)
     return _status(scan)
+
+
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cycles seldom: a scan makes many objects, hardly a cycle, and soon ends."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _status(scan: Any) -> int:

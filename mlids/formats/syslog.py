@@ -88,9 +88,9 @@ class Syslog(LogFormat):
         times[iso] = _iso_times(head[iso])
         widths = np.where(plain, WIDTH, np.where(iso, ISO_WIDTH, 0))
         fields = self._fields(batch, widths, times)
-        columns = [list(column) for column in zip(*fields, strict=True)] or [[], [], [], []]
-        host, program, pid, message = columns
-        return {"time": times, "host": host, "program": program, "pid": pid, "message": message}
+        names = ("host", "program", "pid", "message")
+        columns = {name: [one[at] for one in fields] for at, name in enumerate(names)}
+        return {"time": times, **columns}
 
     def _fields(
         self, batch: LineBatch, widths: NDArray[np.int64], times: NDArray[np.int64]
