@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mlids.capture.headers import gather
-from mlids.capture.records import MOST, TRIES, Data, Shape, find, walk
+from mlids.capture.records import MOST, Shape, first_hit, guessed, pieces, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from mlids.capture.records import Data
 
 HEADER = 24
 # Magic number: ns per unit of the second half of a time stamp, bytes of a record header.
@@ -42,7 +44,7 @@ class PcapRecords:
         self.kind = 0
         self._unit = 1000
         self._shape: Shape | None = None
-        self._top = b""
+        self._high = 0  # half of the seconds of the first record in the buffer
 
     @staticmethod
     def knows(head: bytes) -> bool:
@@ -61,7 +63,7 @@ class PcapRecords:
         if end - begin < shape.header:
             return None, begin
         first = struct.unpack_from(shape.order + "I", data, begin)[0]
-        self._top = struct.pack(shape.order + "I", first)
+        self._high = first >> 16
         found = walk(data, begin, end, shape, self._guess)
         if found.broken:
             self.damage = f"impossible record length after frame {self.count + len(found.starts)}"
@@ -78,11 +80,7 @@ class PcapRecords:
         if not len(starts):
             return None
         assert self._shape is not None
-        u4 = self._shape.order + "u4"
-        record: np.dtype[Any] = np.dtype(
-            [("second", u4), ("part", u4), ("captured", u4), ("length", u4)]
-        )
-        header = gather(np.frombuffer(data, np.uint8), starts, record)
+        header = gather(np.frombuffer(data, np.uint8), starts, self._record())
         time = header["second"].astype(np.int64) * 1_000_000_000
         time += header["part"].astype(np.int64) * self._unit
         captured = header["captured"].astype(np.int64)
@@ -92,30 +90,39 @@ class PcapRecords:
         start = starts + self._shape.header
         return Frames(start, captured, length, time, self.kind, number)
 
-    def _guess(self, data: Data, begin: int, end: int) -> int:
-        """A record start between the bounds: a time like the first one's, sane lengths, twice."""
+    def _guess(self, data: Data, begins: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Record starts near these places: a time like the first one's, sane lengths, twice."""
         assert self._shape is not None
-        little = self._shape.order == "<"
-        high, shift = (self._top[2:], 2) if little else (self._top[:2], 0)
-        at = begin
-        for _ in range(TRIES):
-            at = find(data, high, at + shift, end) - shift
-            if at < begin:
-                return -1
-            following = self._plausible(data, at, high, shift)
-            if following and self._plausible(data, following, high, shift):
-                return at
-            at += 1
-        return -1
+        shift = 2 if self._shape.order == "<" else 0
+        one, two = struct.pack(self._shape.order + "H", self._high)
+        octets = np.frombuffer(data, np.uint8)
 
-    def _plausible(self, data: Data, at: int, high: bytes, shift: int) -> int:
-        """Where the record after this one would begin, 0 if this can be none."""
+        def hits(at: NDArray[np.int64]) -> NDArray[np.int64]:
+            near = pieces(octets, at + shift)
+            return first_hit((near[:, :-1] == one) & (near[:, 1:] == two))
+
+        def good(at: NDArray[np.int64]) -> NDArray[np.bool_]:
+            fine, following = self._plausible(octets, at)
+            return fine & self._plausible(octets, following)[0]
+
+        return guessed(begins, hits, good, 1)
+
+    def _plausible(
+        self, octets: NDArray[np.uint8], at: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Whether a record can begin at each place, and where the next one would."""
         assert self._shape is not None
-        if at + 16 > len(data) or data[at + shift : at + shift + 2] != high:
-            return 0
-        part, captured, length = struct.unpack_from(self._shape.order + "III", data, at + 4)
-        sane = part < 1_000_000_000 // self._unit and captured <= length <= MOST
-        return at + self._shape.extra + captured if sane else 0
+        header = gather(octets, at, self._record())
+        captured = header["captured"]
+        fine = (at + 16 <= len(octets)) & (captured <= header["length"])
+        fine &= (header["length"] <= MOST) & (header["part"] < 1_000_000_000 // self._unit)
+        fine &= header["second"] >> 16 == self._high
+        return fine, at + self._shape.extra + np.where(fine, captured, 0)
+
+    def _record(self) -> np.dtype[Any]:
+        assert self._shape is not None
+        names = ("second", "part", "captured", "length")
+        return np.dtype([(name, self._shape.order + "u4") for name in names])
 
 
 def _order(head: bytes) -> str:

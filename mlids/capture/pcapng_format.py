@@ -9,10 +9,12 @@ import numpy as np
 
 from mlids.capture.headers import gather
 from mlids.capture.pcap_format import Frames
-from mlids.capture.records import MOST, TRIES, Data, Shape, find, walk
+from mlids.capture.records import MOST, Shape, first_hit, guessed, pieces, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from mlids.capture.records import Data
 
 SECTION, INTERFACE, OLD_PACKET, SIMPLE_PACKET, PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
@@ -192,20 +194,26 @@ class PcapngRecords:
             option += 4 + length + -length % 4
         return Interface(kind, snap, units, max(-(2**31), min(offset, 2**31)))
 
-    def _guess(self, data: Data, begin: int, end: int) -> int:
-        """A packet block between the bounds: its type, and its length at both of its ends."""
-        mark = struct.pack(self._order + "I", PACKET)
-        at = begin - 1
-        for _ in range(TRIES):
-            at = find(data, mark, at + 1, end)
-            if at < 0 or at + 8 > len(data):
-                return -1
-            size = struct.unpack_from(self._order + "I", data, at + 4)[0]
-            if 32 <= size <= len(data) - at and size % 4 == 0:
-                again = data[at + size - 4 : at + size]
-                if again == data[at + 4 : at + 8]:
-                    return at
-        return -1
+    def _guess(self, data: Data, begins: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Packet blocks near these places: their type, and their length at both of their ends."""
+        octets = np.frombuffer(data, np.uint8)
+        word: np.dtype[Any] = np.dtype(self._order + "u4")
+
+        def hits(at: NDArray[np.int64]) -> NDArray[np.int64]:
+            far = first_hit(pieces(octets, at).view(word) == PACKET)  # blocks are aligned
+            return np.where(far < 0, far, far * 4)
+
+        def good(at: NDArray[np.int64]) -> NDArray[np.bool_]:
+            size = gather(octets, at + 4, word).astype(np.int64)
+            fine: NDArray[np.bool_] = (
+                (gather(octets, at, word) == PACKET) & (size >= 32) & (size % 4 == 0)
+            )
+            fine &= size <= len(octets) - at
+            again = gather(octets, at + np.where(fine, size, 4) - 4, word)
+            fine &= np.equal(again, size)
+            return fine
+
+        return guessed(begins, hits, good, 4)
 
 
 def nanoseconds(ticks: NDArray[np.uint64], units: int) -> NDArray[np.int64]:
