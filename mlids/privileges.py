@@ -1,4 +1,4 @@
-"""Gives up, once the inputs are open, every right of root that MLIDS does not need (Linux)."""
+"""Gives up every right of root that MLIDS does not need (Linux)."""
 
 from __future__ import annotations
 
@@ -29,17 +29,23 @@ class _Data(ctypes.Structure):
 
 
 def needed(logs_dir: Path) -> set[str]:
-    """What MLIDS goes on using: raw sockets, reading logs that rotate, and its own folder."""
+    """What MLIDS opens its inputs with and goes on using: raw sockets, logs, its own folder."""
     kept = {"net_raw", "dac_read_search"}
-    if logs_dir.exists() and logs_dir.stat().st_uid != os.geteuid():
+    places = [place for place in (logs_dir.absolute(), *logs_dir.absolute().parents) if _is(place)]
+    if any(place.stat().st_uid != os.geteuid() for place in places[:2]):
         kept.add("dac_override")  # root without it may not write where another user owns
     return kept
+
+
+def _is(place: Path) -> bool:
+    return os.path.exists(place)  # noqa: PTH110 - False where it may not be looked at
 
 
 def drop(keep: Iterable[str]) -> bool:
     """Keep only these capabilities, in this thread and those it starts; True where it was done.
 
-    For root only; also forbids to gain rights by executing another program.
+    Threads that run already keep what they have: the kernel counts rights by thread. For root
+    only; also forbids to gain rights by executing another program.
     """
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         return False

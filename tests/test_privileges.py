@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -36,7 +37,17 @@ def test_threads_that_start_later_have_only_what_is_kept():
 
 def test_what_is_needed(tmp_path):
     assert needed(tmp_path) == {"net_raw", "dac_read_search"}
-    assert needed(tmp_path / "none") == {"net_raw", "dac_read_search"}
+    assert needed(tmp_path / "none" / "none") == {"net_raw", "dac_read_search"}
+
+
+@pytest.mark.root
+def test_root_may_write_to_a_folder_of_somebody_else(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    assert "dac_override" in needed(theirs)
+    assert "dac_override" in needed(theirs / "logs")  # to be made there
+    assert "dac_override" not in needed(tmp_path)
 
 
 def test_without_root_nothing_is_dropped(monkeypatch):

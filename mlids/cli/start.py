@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from mlids import privileges
 from mlids.cli import console, live
 from mlids.config import ConfigManager
 from mlids.errors import MLIDSError
@@ -66,6 +67,8 @@ def command(ctx: click.Context, /, **options: Any) -> int:
         raise MLIDSError("E001", f"{options['path']} does not exist")
     manager.override(_overrides(options))
     manager.raise_problems()
+    # Before there is any other thread: rights are given up by each thread for itself.
+    privileges.drop(privileges.needed(Path(manager.settings.logging.logs_dir)))
     return _Session(manager, options).run()
 
 

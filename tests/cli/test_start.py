@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mlids.privileges import CAPABILITIES
+
 ROOT = Path(__file__).parents[2]
 CONFIG = """\
 monitoring: {interface: none, app_log: none, directory: watched}
@@ -163,3 +165,17 @@ def test_systemd_is_told(begin, tmp_path, monkeypatch):
         process.send_signal(signal.SIGTERM)
         assert link.recv(100) == b"STOPPING=1"
     assert os.getpid()
+
+
+@pytest.mark.root
+def test_no_thread_of_root_keeps_a_right_that_is_not_needed(begin):
+    process = begin()
+    tasks = list(Path(f"/proc/{process.pid}/task").iterdir())
+    assert len(tasks) > 3  # store, lane, delivery, status beside the first one
+    allowed = sum(1 << CAPABILITIES[name] for name in CAPABILITIES)
+    for task in tasks:
+        lines = dict(
+            line.split(":", 1) for line in (task / "status").read_text().splitlines() if ":" in line
+        )
+        assert int(lines["CapEff"], 16) & ~allowed == 0
+        assert lines["NoNewPrivs"].strip() == "1"
