@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mlids import __version__, assembly, diagnostics, privileges
+from mlids import __version__, assembly, diagnostics, trial
 from mlids.batches import Detector, Monitor
 from mlids.config import ConfigManager
 from mlids.delivery import Delivery
@@ -88,6 +88,7 @@ class MLIDS:
             raise MLIDSError("E001", f"{self.config.path} does not exist")
         if self._required and not self.config.exists:
             self.config.reload()  # written since this object was made
+        trial.require(self.config.settings)
         return self.config.settings
 
     def _open_logger(self, settings: Any) -> None:
@@ -112,9 +113,6 @@ class MLIDS:
             _log.warning("%s", warning)
         self._build_deliveries(settings)
         self._build_lanes(settings)
-        assert self.logger
-        if privileges.drop(privileges.needed(self.logger.logs_dir)):
-            _log.info("rights of root that are not needed were given up")
         self.on_built()
         self._log_system(
             "Service Started", f"MLIDS {__version__} started", inputs=self.reporter.names()
@@ -139,11 +137,10 @@ class MLIDS:
 
     def reload(self) -> None:
         """Read the configuration again and run with it. A bad one raises E002, changes nothing."""
-        self.config.reload()
+        self.config.reload(accept=trial.require)  # raises before anything that runs is ended
         settings = self.config.settings
         if not self.running:
             return
-        assembly.handlers(settings)  # raises before anything that runs is ended
         if settings.logging.logs_dir != self._settings.logging.logs_dir:
             _log.warning("logging.logs_dir changes at the next start")
         self._settings = settings

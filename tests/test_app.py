@@ -271,3 +271,22 @@ def test_a_reload_without_its_secret_leaves_everything_running(make, folder):
     assert app.lanes is lanes
     (folder / "watched" / "page").write_text("x")
     until(lambda: "File Created" in types(app))
+
+
+def test_settings_that_a_plugin_refuses_leave_everything_running(make, folder):
+    app = make()
+    app.start()
+    learned(app)
+    lanes, old = app.lanes, (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(
+        old + "detectors: {port_scan: {ignore_sources: [nonsense]}}\n"
+    )
+    with pytest.raises(MLIDSError, match="nonsense") as caught:
+        app.reload()
+    assert caught.value.code == "E002"
+    assert app.lanes is lanes
+    assert app.config.get("detectors.port_scan.ignore_sources") == []
+    (folder / "watched" / "new").write_text("x")
+    until(lambda: "File Created" in types(app))
+    with pytest.raises(MLIDSError, match="nonsense"):
+        MLIDS(config_file=folder / "config.yaml").start()

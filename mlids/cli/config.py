@@ -112,6 +112,13 @@ def _set(manager: ConfigManager, key: str, text: str) -> int:
 
 
 def _validate(manager: ConfigManager, as_json: bool) -> int:
+    from mlids import trial
+
+    if not manager.problems:
+        try:
+            trial.require(manager.settings)
+        except MLIDSError as error:
+            manager.problems = [error.message]
     if as_json:
         console.out_json({"problems": manager.problems, "warnings": manager.warnings})
         return 1 if manager.problems else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -13,7 +13,7 @@ from mlids.atomic import write_atomically
 from mlids.config import check, keys
 from mlids.config.edit import with_value
 from mlids.config.generate import default_text
-from mlids.config.schema import UNUSED, extra, settings_type
+from mlids.config.schema import SECTIONS, UNUSED, extra, settings_type
 from mlids.config.secrets import HIDDEN, is_reference
 from mlids.config.tree import Document, Path, parse
 from mlids.config.values import attribute, copied, find, place, without_empty, without_slip
@@ -24,16 +24,19 @@ class ConfigManager:
     """A configuration file with defaults below it and the environment above it.
 
     A missing file means defaults (`exists` is False); a broken one is kept with its `problems`, and
-    `settings` raises E002 until it is mended.
+    `settings` raises E002 until it is mended. folders: the kinds of plugins whose settings are
+    wanted, None for all; those of others are checked where the file has any.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str] = "config.yaml",
         environment: Mapping[str, str] | None = None,
+        folders: Sequence[str] | None = None,
     ) -> None:
         self.path = FilePath(path)
         self.environment = os.environ if environment is None else environment
+        self._folders = None if folders is None else frozenset(folders)
         self.overrides: dict[Path, Any] = {}  # from the command line, above everything
         self.problems: list[str] = []
         self.warnings: list[str] = []
@@ -54,10 +57,17 @@ class ConfigManager:
         self.values, slips = without_slip(document.values)
         self.warnings = document.warnings + slips
         merged = self._merged()
-        self.problems = document.problems + check.problems(merged, settings_type(), self._line)
+        self.problems = document.problems + check.problems(merged, self._type(), self._line)
         self.warnings += [
             f"{key} has no effect: {why}" for key, why in UNUSED.items() if self._is_changed(key)
         ]
+
+    def _type(self) -> type[msgspec.Struct]:
+        """The struct of the settings; with all plugins, if the file says more than is wanted."""
+        titles = set(self._merged()) - SECTIONS.keys() - {"version"}
+        if self._folders is None or not titles <= self._folders:
+            return settings_type()
+        return settings_type(tuple(sorted(self._folders)))
 
     def _line(self, path: Path) -> int | None:
         return None if path in self.overrides else self._document.line(path)
@@ -71,13 +81,13 @@ class ConfigManager:
     def _is_changed(self, key: str) -> bool:
         path = tuple(key.split("."))
         value = find(self._merged(), path)
-        return value is not None and value != _default(path)
+        return value is not None and value != attribute(self._type()(), path)
 
     @property
     def settings(self) -> Any:
         """The typed settings. Raises `ConfigError` E002 with every problem of the file."""
         self.raise_problems()
-        return msgspec.convert(without_empty(self._merged()), settings_type())
+        return msgspec.convert(without_empty(self._merged()), self._type())
 
     def raise_problems(self) -> None:
         """Raise `ConfigError` E002 where there are any."""
@@ -92,7 +102,7 @@ class ConfigManager:
         A key that does not exist gives `default` where one is given, else `ConfigError` E002.
         """
         try:
-            path = keys.resolve(key, settings_type())
+            path = keys.resolve(key, self._type())
         except ConfigError:
             if default is not None:
                 return default
@@ -106,14 +116,14 @@ class ConfigManager:
         """Settings where wrong values give way to defaults, so that a broken file can be listed."""
         if not self.problems:
             return self.settings
-        return settings_type()()
+        return self._type()()
 
     def set(self, key: str, value: Any) -> None:
         """Change a value in memory; `save` writes it. Raises E002 where key or value is wrong."""
-        path = keys.resolve(key, settings_type())
+        path = keys.resolve(key, self._type())
         changed: dict[str, Any] = {}
         place(changed, path, value)
-        if wrong := check.problems(changed, settings_type(), lambda _: None):
+        if wrong := check.problems(changed, self._type(), lambda _: None):
             raise ConfigError("E002", wrong[0], wrong)
         document = self._document
         if not document.text and not self.exists:
@@ -131,20 +141,23 @@ class ConfigManager:
         write_atomically(self.path, self._document.text or default_text())
         self.exists = True
 
-    def reload(self) -> None:
-        """Read the file again. Where it is wrong: E002, and the old values stay."""
+    def reload(self, accept: Callable[[Any], object] = lambda settings: None) -> None:
+        """Read the file again. Where it is wrong: E002, and the old values stay.
+
+        accept: gets the new settings; they are refused by what it raises, too.
+        """
         kept = dict(self.__dict__)
         try:
             self._load()
-            self.raise_problems()
-        except ConfigError:
+            accept(self.settings)
+        except MLIDSError:
             self.__dict__.update(kept)
             raise
 
     def shown(self, key: str) -> Any:
         """Like `get`, with secrets hidden."""
         value = self.get(key)
-        prefix = ".".join(keys.resolve(key, settings_type()))
+        prefix = ".".join(keys.resolve(key, self._type()))
         if not isinstance(value, dict):
             return dict(self.items())[prefix]
         shown = dict(value)
@@ -155,7 +168,7 @@ class ConfigManager:
 
     def takes_text(self, key: str) -> bool:
         """True where the setting is a text, so that a typed `8.8` means that text."""
-        field = next(f for path, f in check.all_keys(settings_type()) if ".".join(path) == key)
+        field = next(f for path, f in check.all_keys(self._type()) if ".".join(path) == key)
         try:
             msgspec.convert("\x00", field.type)
         except msgspec.ValidationError:
@@ -165,7 +178,7 @@ class ConfigManager:
     def items(self) -> Iterator[tuple[str, Any]]:
         """Every key with its value, secrets hidden."""
         settings = self._tolerant()
-        for path, field in check.all_keys(settings_type()):
+        for path, field in check.all_keys(self._type()):
             value = msgspec.to_builtins(attribute(settings, path))
             secret = extra(field).get("secret") and value and not is_reference(value)
             yield ".".join(path), HIDDEN if secret else value
@@ -201,7 +214,3 @@ def _read(path: FilePath) -> str:
         raise ConfigError("E002", problems=[f"the file is no UTF-8 text: {error}"]) from error
     except OSError as error:
         raise ConfigError("E002", problems=[f"it cannot be read: {error.strerror}"]) from error
-
-
-def _default(path: Path) -> Any:
-    return attribute(settings_type()(), path)

@@ -113,3 +113,11 @@ def test_no_secret_is_printed(run, tmp_path):
     ):
         done = run("config", *arguments)
         assert "canary" not in done.stdout + done.stderr
+
+
+def test_validate_tells_what_only_a_plugin_can_judge(run, tmp_path):
+    (tmp_path / "config.yaml").write_text("detectors: {port_scan: {ignore_sources: [nonsense]}}\n")
+    done = run("config", "--validate")
+    assert done.returncode == 1
+    assert "nonsense" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,29 @@
+import pytest
+
+from mlids import trial
+from mlids.config import ConfigManager
+from mlids.errors import ConfigError, MLIDSError
+
+
+def settings(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return ConfigManager(path, environment={}).settings
+
+
+def test_the_defaults_are_taken(tmp_path):
+    trial.require(settings(tmp_path, ""))
+
+
+def test_a_value_that_only_the_plugin_can_judge_is_refused(tmp_path):
+    wrong = settings(tmp_path, "detectors: {port_scan: {ignore_sources: [nonsense]}}")
+    with pytest.raises(ConfigError, match="nonsense") as caught:
+        trial.require(wrong)
+    assert caught.value.code == "E002"
+
+
+def test_a_secret_that_the_environment_lacks_is_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
+    text = "integrations: {splunk: {enabled: true, token: '${NO_SUCH_SECRET}'}}"
+    with pytest.raises(MLIDSError, match="NO_SUCH_SECRET"):
+        trial.require(settings(tmp_path, text))
