@@ -236,8 +236,8 @@ def _source(login: logins.Login) -> tuple[str, str]:
 
 
 def _place(batch: LineBatch, login: logins.Login) -> tuple[str, int, int]:
-    evidence = batch.evidence(login.row)
-    return evidence["source"], evidence["line"], evidence["offset"]
+    row = login.row
+    return batch.source, int(batch.numbers[row]), batch.base + int(batch.starts[row])
 
 
 def _attack(finding: Finding, first_ns: int) -> _Attack:

@@ -73,7 +73,8 @@ class Syslog(LogFormat):
     def recognised(self, batch: LineBatch) -> NDArray[np.bool_]:
         """Lines that begin with a stamp of one of the kinds."""
         head = chunks.heads(batch, ISO_WIDTH)
-        known = _plain(head) | _iso(head)
+        known, iso = _kinds(head)
+        known |= iso
         starts, ends, data = batch.starts, batch.ends, batch.data
         for row in np.flatnonzero(~known).tolist():
             known[row] = _HEAD.match(data, int(starts[row]), int(ends[row])) is not None
@@ -82,7 +83,7 @@ class Syslog(LogFormat):
     def parse(self, batch: LineBatch) -> dict[str, Any]:
         """The columns; a line without a known stamp is all message."""
         head = chunks.heads(batch, ISO_WIDTH)
-        plain, iso = _plain(head), _iso(head)
+        plain, iso = _kinds(head)
         times = np.zeros(len(batch), dtype=np.int64)
         times[plain] = self._plain_times(head[plain], batch.written)
         times[iso] = _iso_times(head[iso])
@@ -152,6 +153,16 @@ class Syslog(LogFormat):
             (hour < 24) & (minute < 60) & (second < 61), hour * 3600 + minute * 60 + second, -1
         )
         return stamps.infer(_months(head), day, clock, written, self._zone)
+
+
+def _kinds(head: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which lines have a plain stamp, and which an ISO one (no line has both)."""
+    plain = _plain(head)
+    iso = np.zeros(len(head), dtype=np.bool_)
+    others = np.flatnonzero(~plain)
+    if len(others):
+        iso[others] = _iso(head[others])
+    return plain, iso
 
 
 def _plain(head: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mlids.batches import LineBatch
 
 
+NEAR = 64  # bytes of a line in which its program's tag mostly ends
+
+
 def line_bounds(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where each whole line begins, and where it ends without its line feed (and CR before it).
 
@@ -30,7 +33,7 @@ def line_bounds(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def rows_with(batch: LineBatch, literal: bytes) -> NDArray[np.intp]:
-    """The rows whose line holds the literal; its first four bytes are looked for in one pass.
+    """The rows whose line holds the literal; its first four bytes are looked for in whole passes.
 
     The lines of the batch must lie in the order of their bytes, as monitors give them.
     """
@@ -53,10 +56,7 @@ def words_behind(
     0 where the line has no mark, or begins with ``<``: then nothing is known of it.
     """
     data = batch.data
-    pairs = np.ndarray((max(len(data) - 1, 0),), _word(2), buffer=data, strides=(1,))
-    marks = np.flatnonzero(pairs == int.from_bytes(mark, "little"))
-    behind = np.append(marks + len(mark), len(data))
-    first = behind[np.searchsorted(marks, batch.starts[rows])]
+    first = _behind(batch, rows, mark)
     known = first + 4 <= batch.ends[rows]
     known &= np.frombuffer(data, dtype=np.uint8)[batch.starts[rows]] != ord("<")
     words = np.ndarray((max(len(data) - 3, 0),), _word(4), buffer=data, strides=(1,))
@@ -65,16 +65,31 @@ def words_behind(
     return found
 
 
+def _behind(batch: LineBatch, rows: NDArray[np.intp], mark: bytes) -> NDArray[np.intp]:
+    """The offset behind the first mark from the start of each line on, or the end of the data."""
+    data, starts = batch.data, batch.starts[rows]
+    head = heads(batch.take(rows), NEAR)
+    hits = (head[:, :-1] == mark[0]) & (head[:, 1:] == mark[1])
+    first: NDArray[np.intp] = starts + hits.argmax(axis=1) + len(mark)
+    far = np.flatnonzero(~hits.any(axis=1))
+    for row, start in zip(far.tolist(), starts[far].tolist(), strict=True):
+        place = data.find(mark, start, int(batch.ends[rows[row]]))
+        first[row] = place + len(mark) if place >= 0 else len(data)
+    return first
+
+
 def _places(data: bytes, literal: bytes) -> NDArray[np.intp]:
     """Every offset of the literal in data."""
-    count = len(data) - 3
+    count = len(data) - len(literal) + 1
     if count <= 0:
         return np.empty(0, dtype=np.intp)
-    words = np.ndarray((count,), _word(4), buffer=data, strides=(1,))
-    places = np.flatnonzero(words == int.from_bytes(literal[:4], "little"))
     octets = np.frombuffer(data, dtype=np.uint8)
+    # Passes over single bytes take less than one over words that are not aligned.
+    hits = octets[:count] == literal[0]
+    for position, octet in enumerate(literal[1:4], 1):
+        hits &= octets[position : count + position] == octet
+    places = np.flatnonzero(hits)
     for position, octet in enumerate(literal[4:], 4):
-        places = places[places + position < len(data)]
         places = places[octets[places + position] == octet]
     return places
 

@@ -100,6 +100,8 @@ def iso_second(text: bytes, zone: bytes, local: str) -> int:
 
     Raises ValueError where there is no such time.
     """
+    if len(zone) > 1 and zone[-2:] >= b"60":  # the standard library takes +00:60 for an hour
+        raise ValueError("a zone's minutes are below 60")
     moment = datetime.fromisoformat((text + zone).decode("ascii").replace("z", "Z"))
     if moment.tzinfo is not None:
         return int(moment.timestamp())

@@ -55,10 +55,12 @@ class Attempts:
         connection.last_ns = max(connection.last_ns, login.time_ns)
         if not connection.user:
             connection.user = login.user
-        offered = login.sign == "failed" and login.method not in GUESSED
-        sign = "offered" if offered else login.sign
-        seen = 1 if offered else connection.signs.get(sign, 0) + login.times
-        connection.signs[sign] = seen
+        sign, signs = login.sign, connection.signs
+        if sign == "failed" and login.method not in GUESSED:
+            sign, seen = "offered", 1
+        else:
+            seen = signs.get(sign, 0) + login.times
+        signs[sign] = seen
         new = seen - connection.told
         if new <= 0:
             return 0
@@ -91,16 +93,17 @@ class Attempts:
 
     def _make_room(self, now_ns: int) -> None:
         """Let go of old connections, a few for each that comes."""
+        old = now_ns - QUIET_NS
         tables: tuple[dict[Any, _Connection], ...] = (self._by_pid, self._latest)
         for kept in tables:
             for _ in range(2):
-                if not kept:
+                oldest = next(iter(kept.values()), None)
+                if oldest is None:
                     break
-                key = next(iter(kept))
-                stale = now_ns - kept[key].last_ns > QUIET_NS
+                stale = oldest.last_ns < old
                 if not stale and len(kept) < self.connections:
                     break
-                del kept[key]
+                del kept[next(iter(kept))]
                 self.evicted += not stale and kept is self._by_pid
 
     def save(self) -> list[Any]:

@@ -73,12 +73,7 @@ def _of(batch: LineBatch, rules: login_rules.ServiceRules) -> list[Login]:
             text, times = _repeated(text)
         hit = rules.find(program, text)
         if hit is not None:
-            place = (
-                row,
-                time_ns or batch.written,
-                _text(machine),
-                pid.decode("utf-8", "backslashreplace") if pid else "",
-            )
+            place = (row, time_ns or batch.written, _text(machine), _text(pid))
             found.append(_login(hit[0], hit[1], text, times, place))
     return found
 
@@ -95,10 +90,21 @@ def _candidates(batch: LineBatch, rules: login_rules.ServiceRules) -> NDArray[np
     known = [int.from_bytes(key, "little") for key in rules.keys - rules.needs.keys()]
     likely = np.isin(words, [*known, 0])
     for key, literals in rules.needs.items():
-        for literal in literals:
-            holding = np.isin(rows, chunks.rows_with(batch, literal))
-            likely |= (words == int.from_bytes(key, "little")) & holding
+        places = np.flatnonzero(words == int.from_bytes(key, "little"))
+        likely[places] = _holding(batch, rows[places], literals)
     return rows[likely]
+
+
+def _holding(batch: LineBatch, rows: NDArray[np.intp], literals: list[bytes]) -> list[bool]:
+    """For each row whether its line holds one of the literals."""
+    find = batch.data.find
+    bounds = list(zip(batch.starts[rows].tolist(), batch.ends[rows].tolist(), strict=True))
+    found = [False] * len(bounds)
+    for literal in literals:
+        found = [
+            known or find(literal, *place) >= 0 for known, place in zip(found, bounds, strict=True)
+        ]
+    return found
 
 
 def _repeated(text: bytes) -> tuple[bytes, int]:
@@ -120,7 +126,7 @@ def _login(
     address = peer = ""
     if rule.user is not None:
         begin, end = spans[rule.user]
-        user = message[begin:end].decode("utf-8", "backslashreplace") if end > begin else ""
+        user = _text(message[begin:end])
     if rule.src is not None and (not rule.once or message.count(rule.once) == 1):
         begin, end = spans[rule.src]
         address, peer = _source(message[begin:end])

@@ -107,9 +107,9 @@ class Compiled:
 
     def match(self, message: bytes) -> Spans | None:
         """Where the groups of the pattern are, if the message is of this kind."""
-        if self.holds not in message or not message.startswith(self.starts):
-            return None
-        return self.pattern.spans(message)
+        if message.startswith(self.starts) and (not self.holds or self.holds in message):
+            return self.pattern.spans(message)
+        return None
 
 
 Table = dict[bytes, dict[bytes, list[Compiled]]]  # by program, by the first bytes of the message
