@@ -192,7 +192,8 @@ def auth_log(lines: int = 1_000_000) -> list[dict[str, Any]]:
 
 def _row(what: str, figure: float, unit: str, reach: float, kind: str) -> dict[str, Any]:
     goal = {"min": f">= {reach:,.0f}", "max": f"<= {reach:,.0f}"}.get(kind, "for comparison")
-    return {"what": what, "figure": f"{figure:,.0f} {unit}", "reach": f"{goal}", "note": ""}
+    ok = {"min": figure >= reach, "max": figure <= reach}.get(kind)
+    return {"what": what, "figure": f"{figure:,.0f} {unit}", "reach": goal, "note": "", "ok": ok}
 
 
 def main() -> None:

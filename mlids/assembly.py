@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -16,10 +16,12 @@ from mlids import hostlogs, registry
 from mlids.batches import Batch, Detector, Monitor
 from mlids.config.schema import extra, section_of
 from mlids.config.secrets import resolve_secret
-from mlids.delivery import Delivery
 from mlids.errors import MLIDSError
 from mlids.events import EventFilter, NoSettings, Plugin
 from mlids.metrics import Metrics
+
+if TYPE_CHECKING:
+    from mlids.delivery import Delivery
 
 COMMON = ("enabled", "min_severity", "event_types")  # what a section has beside the plugin's own
 Tell = Callable[[MLIDSError], None]
@@ -101,6 +103,8 @@ def live_monitors(
 
 def deliveries(settings: Any, spool: Path, metrics: Metrics, tell: Tell) -> list[Delivery]:
     """One delivery for every sink and notifier that is enabled, not yet started."""
+    from mlids.delivery import Delivery  # a scan delivers nothing
+
     return [
         Delivery(handler, name, filter=wanted, metrics=metrics, spool=spool, tell=tell)
         for name, handler, wanted in handlers(settings)

@@ -46,7 +46,7 @@ def command(
     from mlids.scanning import Scan
 
     given = ctx.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
-    manager = ConfigManager(path)
+    manager = ConfigManager(path, folders=("monitors", "formats", "detectors"))
     if given and not manager.path.exists():
         raise MLIDSError("E001", f"{path} does not exist")
     scan = Scan(manager.settings, paths, console.tell)

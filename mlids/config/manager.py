@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -64,10 +64,10 @@ class ConfigManager:
 
     def _type(self) -> type[msgspec.Struct]:
         """The struct of the settings; with all plugins, if the file says more than is wanted."""
-        titles = set(self._merged()) - SECTIONS.keys() - {"version"}
-        if self._folders is None or not titles <= self._folders:
+        if self._folders is None:
             return settings_type()
-        return settings_type(tuple(sorted(self._folders)))
+        more = set(self._merged()) - SECTIONS.keys() - {"version"} - self._folders
+        return settings_type() if more else settings_type(tuple(sorted(self._folders)))
 
     def _line(self, path: Path) -> int | None:
         return None if path in self.overrides else self._document.line(path)

@@ -189,10 +189,13 @@ def _group(title: str, members: dict[str, type[msgspec.Struct]]) -> type[msgspec
 
 
 @cache
-def settings_type() -> type[msgspec.Struct]:
-    """The struct of the whole configuration, plugins included."""
+def settings_type(folders: tuple[str, ...] = tuple(registry.FOLDERS)) -> type[msgspec.Struct]:
+    """The struct of the whole configuration, plugins included; or only with those of some folders.
+
+    Each plugin is imported for it, which takes longer than all else of a short command.
+    """
     groups: dict[str, dict[str, type[msgspec.Struct]]] = {title: {} for title in WHERE}
-    for folder in registry.FOLDERS:
+    for folder in folders:
         for name, plugin in registry.plugins(folder).items():
             title, _, key = section_of(folder, name).partition(".")
             made = _plugin_section(title, name, plugin)
