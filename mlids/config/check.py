@@ -36,7 +36,8 @@ class _Check:
                 try:
                     msgspec.convert(value, known[key].type)
                 except msgspec.ValidationError as error:
-                    yield self._at(here, f": {_plain(error)}, not {value!r}")
+                    shown = "what stands there" if _is_secret(known[key].type) else repr(value)
+                    yield self._at(here, f": {_plain(error)}, not {shown}")
 
     def _inner(self, value: Any, kind: type[msgspec.Struct], path: Path) -> Iterator[str]:
         if isinstance(value, Mapping):
@@ -52,6 +53,11 @@ class _Check:
 def is_section(kind: Any) -> bool:
     """True where a field's type is a struct, that is a section."""
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _is_secret(kind: Any) -> bool:
+    about = getattr(msgspec.inspect.type_info(kind), "extra", None) or {}
+    return bool(about.get("secret"))
 
 
 def all_keys(kind: type[msgspec.Struct], path: Path = ()) -> Iterator[tuple[Path, Any]]:

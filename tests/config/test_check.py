@@ -65,3 +65,9 @@ def test_every_key_refuses_a_value_of_a_wrong_type(key):
     problems = check.problems(values, settings_type(), lambda path: None)
     assert len(problems) == 1
     assert problems[0].startswith(f"{key}: ")
+
+
+def test_a_wrong_secret_is_not_shown():
+    problems = found("integrations: {splunk: {token: 98765}, elk: {password: [98765]}}\n")
+    assert len(problems) == 2
+    assert all("expected `str`" in problem and "98765" not in problem for problem in problems)
