@@ -18,6 +18,7 @@ from mlids.events import Event
 FORMATS = ("json", "csv", "txt")
 COLUMNS = ("timestamp", "severity", "type", "source", "ip", "target", "port", "protocol", "user")
 FURTHER = ("rule", "description", "explanation", "correlation_id", "id")
+ANOMALIES = 10  # the most unusual ones are shown
 TITLES = {
     "by_type": "By type",
     "by_severity": "By severity",
@@ -72,6 +73,12 @@ def text(summary: Mapping[str, Any]) -> Iterator[str]:
         for name, count in counts.items():
             bar = "█" * max(1, round(20 * count / most))
             yield f"  {terminal_safe(name)[:width]:<{width}} {count:>9,}  {bar}"
+    if anomalies := summary.get("anomalies"):
+        yield ""
+        yield "Unusual in the last 24 hours"
+        for one in anomalies[:ANOMALIES]:
+            often = f"{one['observed']:,} where {one['usual']:g} is usual"
+            yield f"  {_short(one['since'])}  {terminal_safe(one['type'])[:30]:<30} {often}"
 
 
 def _short(stamp: str) -> str:

@@ -16,7 +16,7 @@ from mlids import __version__
 from mlids.cli import lazy, streams
 
 HEAVY = ("numpy", "re2")
-NOT_COMMANDS = ("console", "lazy", "live", "output", "progress", "streams")
+NOT_COMMANDS = ("console", "lazy", "live", "output", "progress", "settings", "streams")
 
 
 def main() -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from mlids import exports
-from mlids.cli import console
-from mlids.config import ConfigManager
+from mlids.cli import console, settings
 
 
 @click.command(short_help="Look back over stored events.")
@@ -26,10 +25,12 @@ from mlids.config import ConfigManager
 @click.option("--output-dir", metavar="DIR", help="Write a report file there.")
 @click.option("--config", "path", default="config.yaml", show_default=True, help="Settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(**options: Any) -> int:
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> int:
     """Summarise the stored events by type, severity, source, hour and top addresses.
 
-    As csv, the events themselves are written, one row each.
+    Without --search, also what came unusually often or seldom in the last 24 hours. As csv, the
+    events themselves are written, one row each.
 
     \b
     Examples:
@@ -37,10 +38,7 @@ def command(**options: Any) -> int:
       python index.py analyze --search "Failed Login"
       python index.py analyze --format csv --output-dir reports
     """
-    from mlids.analyzer import Analyzer
-
-    manager = ConfigManager(options["path"])
-    analyzer = Analyzer(manager.get("logging.logs_dir"))
+    analyzer = _analyzer(settings.manager(ctx, options["path"]).settings)
     kind = "json" if options["as_json"] else options["kind"] or "txt"
     if options["output_dir"]:
         return _write(analyzer, kind, options)
@@ -49,7 +47,7 @@ def command(**options: Any) -> int:
         for row in exports.rows(analyzer.events(options["days"], options["search"])):
             stream.write(row)
         return 0
-    summary = analyzer.generate_summary(options["days"], options["search"])
+    summary = _summary(analyzer, options)
     if kind == "json":
         console.out_json(summary)
         return 0
@@ -62,9 +60,30 @@ def command(**options: Any) -> int:
     return 0
 
 
+def _analyzer(chosen: Any) -> Any:
+    from mlids.analyzer import Analyzer
+
+    return Analyzer(
+        chosen.logging.logs_dir,
+        method=chosen.analysis.statistical_method,
+        threshold=chosen.thresholds.anomaly_threshold,
+        window_size=chosen.analysis.window_size,
+        alert_threshold=chosen.analysis.alert_threshold,
+    )
+
+
+def _summary(analyzer: Any, options: dict[str, Any]) -> dict[str, Any]:
+    summary: dict[str, Any] = analyzer.generate_summary(options["days"], options["search"])
+    if not options["search"]:
+        summary["anomalies"] = analyzer.detect_anomalies()
+    return summary
+
+
 def _write(analyzer: Any, kind: str, options: dict[str, Any]) -> int:
     target = Path(options["output_dir"]) / f"mlids-report.{kind}"
-    path = analyzer.export_report(kind, target, options["days"], options["search"])
+    summary = {} if kind == "csv" else _summary(analyzer, options)
+    events = analyzer.events(options["days"], options["search"])
+    path = exports.write(kind, target, summary, events)
     if options["as_json"]:
         console.out_json({"report": str(path)})
     else:

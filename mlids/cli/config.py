@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from mlids.cli import console
+from mlids.cli import console, settings
 from mlids.config import ConfigManager, create_default_config
 from mlids.errors import MLIDSError
 
@@ -49,14 +49,14 @@ def command(ctx: click.Context, /, path: str, as_json: bool, **chosen: object) -
     value = chosen[actions[0]]
     match actions[0]:
         case "list_all":
-            return _list(_manager(ctx, path), as_json)
+            return _list(settings.manager(ctx, path), as_json)
         case "get":
-            return _get(_manager(ctx, path), str(value), as_json)
+            return _get(settings.manager(ctx, path), str(value), as_json)
         case "set_":
             assert isinstance(value, tuple)
-            return _set(_manager(ctx, path), *value)
+            return _set(settings.manager(ctx, path), *value)
         case "validate":
-            return _validate(_manager(ctx, path), as_json)
+            return _validate(settings.manager(ctx, path), as_json)
         case "reset":
             return _reset(Path(path))
         case "init":
@@ -66,14 +66,6 @@ def command(ctx: click.Context, /, path: str, as_json: bool, **chosen: object) -
 
             console.out_json(json_schema())
             return 0
-
-
-def _manager(ctx: click.Context, path: str) -> ConfigManager:
-    manager = ConfigManager(path)
-    given = ctx.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
-    if given and not manager.path.exists():
-        raise MLIDSError("E001", f"{path} does not exist")
-    return manager
 
 
 def _list(manager: ConfigManager, as_json: bool) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from mlids import privileges
-from mlids.cli import console, live
+from mlids.cli import console, live, settings
 from mlids.config import ConfigManager
 from mlids.errors import MLIDSError
 
@@ -61,10 +61,7 @@ def command(ctx: click.Context, /, **options: Any) -> int:
     Scripts know that it is ready by --ready-file, by `status --wait 30`, or by systemd's notify.
     SIGHUP reads the configuration again.
     """
-    given = ctx.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
-    manager = ConfigManager(options["path"])
-    if given and not manager.path.exists():
-        raise MLIDSError("E001", f"{options['path']} does not exist")
+    manager = settings.manager(ctx, options["path"])
     manager.override(_overrides(options))
     manager.raise_problems()
     # Before there is any other thread: rights are given up by each thread for itself.
@@ -145,13 +142,18 @@ class _Session:
             console.note(f"  warning: {warning}", fg="yellow")
 
     def _be_ready(self) -> None:
-        if self.options["ready_file"]:
-            Path(self.options["ready_file"]).write_text(f"{os.getpid()}\n")
+        if name := self.options["ready_file"]:
+            try:
+                Path(name).write_text(f"{os.getpid()}\n")
+            except OSError as error:
+                hint = "choose another place for --ready-file"
+                console.tell(MLIDSError("E106", f"cannot write {name}: {error.strerror}", hint))
         _notify("READY=1")
 
     def _ready_file_gone(self) -> None:
         if self.options["ready_file"]:
-            Path(self.options["ready_file"]).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(self.options["ready_file"]).unlink()
 
     def _wait(self) -> None:
         until = time.monotonic() + self.options["duration"] if self.options["duration"] else None

@@ -8,8 +8,7 @@ import click
 import msgspec
 
 from mlids import status
-from mlids.cli import console, live
-from mlids.config import ConfigManager
+from mlids.cli import console, live, settings
 
 
 @click.command(short_help="Tell whether MLIDS runs, and how its inputs and sinks fare.")
@@ -20,12 +19,13 @@ from mlids.config import ConfigManager
     "--wait", metavar="SECONDS", type=float, help="Wait until it is ready, at most so long."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(path: str, wait: float | None, as_json: bool) -> int:
+@click.pass_context
+def command(ctx: click.Context, path: str, wait: float | None, as_json: bool) -> int:
     """Show the MLIDS that runs on this folder's logs: inputs, rates, drops, queues, last events.
 
     Exit status 0 where it runs, 1 where it does not. Scripts wait for it with --wait 30.
     """
-    folder = Path(ConfigManager(path).get("logging.logs_dir"))
+    folder = Path(settings.manager(ctx, path).get("logging.logs_dir"))
     found = status.read(folder) if wait is None else status.wait_ready(folder, wait)
     if as_json:
         running = {"running": found is not None}

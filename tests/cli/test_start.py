@@ -179,3 +179,12 @@ def test_no_thread_of_root_keeps_a_right_that_is_not_needed(begin):
         )
         assert int(lines["CapEff"], 16) & ~allowed == 0
         assert lines["NoNewPrivs"].strip() == "1"
+
+
+def test_a_ready_file_that_cannot_be_written_is_told_and_it_runs(run, tmp_path):
+    (tmp_path / "watched").mkdir()
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    done = run("start", "--duration", "0.2", "--ready-file", "nowhere/ready")
+    assert done.returncode == 0
+    assert "E106 cannot write nowhere/ready" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -36,3 +36,9 @@ def test_running_is_0_and_shows_the_state(run, tmp_path):
 
 def test_waiting_in_vain_is_1(run):
     assert run("status", "--wait", "0.1").returncode == 1
+
+
+def test_a_configuration_that_is_named_and_absent_is_e001(run):
+    done = run("status", "--config", "absent.yaml")
+    assert done.returncode == 3
+    assert "E001" in done.stderr
