@@ -58,3 +58,16 @@ def test_settings_that_are_shown_exist():
         for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", page.read_text()):
             if name.split(".")[0] in roots:
                 assert name in keys | sections, f"{page.name}: {name}"
+
+
+def test_configurations_that_are_shown_are_right():
+    import yaml
+
+    from mlids.config import ConfigValidator
+
+    shown = 0
+    for page in PAGES:
+        for text in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            assert ConfigValidator().validate(yaml.safe_load(text)) == [], f"{page.name}: {text}"
+            shown += 1
+    assert shown >= 3
