@@ -151,3 +151,21 @@ def test_a_folder_in_place_of_the_file_is_a_problem(tmp_path):
     assert "cannot be read" in manager.problems[0]
     with pytest.raises(ConfigError):
         _ = manager.settings
+
+
+def test_with_some_kinds_of_plugins_only_mistakes_of_the_others_are_told_all_the_same(tmp_path):
+    path = tmp_path / "config.yaml"
+    wanted = ("monitors", "formats", "detectors")
+    path.write_text("detectors: {port_scan: {window_s: 30}}\n")
+    some = ConfigManager(path, environment={}, folders=wanted)
+    assert some.settings.detectors.port_scan.window_s == 30
+    assert not hasattr(some.settings, "notifiers")
+    for text in (
+        "sinks: {tcp: {prot: 1}}\n",
+        "notifierz: {}\n",
+        "detectors: {port_scan: {windows: 3}}\n",
+        "thresholds: {port_scan_treshold: 3}\n",
+    ):
+        path.write_text(text)
+        every = ConfigManager(path, environment={}).problems
+        assert ConfigManager(path, environment={}, folders=wanted).problems == every != []
