@@ -60,12 +60,13 @@ class Windows:
             del self._rings[key]
 
     def _make_room(self, now_ns: int) -> None:
-        while self._rings:
-            key, ring = next(iter(self._rings.items()))
+        rings = self._rings
+        while rings:
+            ring = next(iter(rings.values()))
             useful = now_ns - ring[-1][0] < self.span_ns
-            if useful and len(self._rings) < self.keys:
+            if useful and len(rings) < self.keys:
                 return
-            del self._rings[key]
+            del rings[next(iter(rings))]
             self.evicted += useful
 
     def save(self) -> list[Any]:

@@ -109,11 +109,12 @@ class BruteForce(Detector[LineBatch]):
 
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """The attacks that these logins complete or continue."""
+        new = self._attempts.new
         for login in logins.logins(batch):
             if login.outcome == "success":
                 yield from self._success(batch, login)
             else:
-                for _ in range(self._attempts.new(login)):
+                for _ in range(new(login)):
                     yield from self._failure(batch, login)
         if not len(batch) and batch.now:
             yield from map(self._telling, self._repeats.close(batch.now))

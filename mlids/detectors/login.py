@@ -42,8 +42,9 @@ class Login(Detector[LineBatch]):
 
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """One event for each login."""
+        new = self._attempts.new
         for login in logins.logins(batch):
-            for number in range(self._attempts.new(login)):
+            for number in range(new(login)):
                 if login.outcome == "failure" or self.settings.successes:
                     yield _event(batch, login, number)
 

@@ -132,7 +132,7 @@ def _login(
         address, peer = _source(message[begin:end])
     if rule.port is not None:
         begin, end = spans[rule.port]
-        port = int(message[begin:end]) if end > begin else 0
+        port = int(message[begin:end] or 0)
     if rule.method is not None:
         begin, end = spans[rule.method]
         method = _text(message[begin:end])
