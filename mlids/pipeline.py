@@ -18,7 +18,7 @@ import msgspec
 from mlids.atomic import write_atomically
 from mlids.batches import Batch, Detector, Monitor
 from mlids.errors import MLIDSError
-from mlids.events import Event
+from mlids.events import Event, Severity
 from mlids.logger import EventLogger
 
 _log = logging.getLogger(__name__)
@@ -100,6 +100,7 @@ class Lane:
         for name, detector in self.detectors.items():
             if isinstance(batch, detector.kind):
                 said += self._asked(name, detector.inspect, batch)
+        said.sort(key=_order)
         for event in said:
             self._ticket = self.logger.log(event)
         return said
@@ -188,3 +189,8 @@ class Lane:
             except Exception as error:
                 _log.warning("%s is not readable, so %s begins anew: %s", path, name, error)
                 self.detectors[name] = type(detector)(**msgspec.structs.asdict(detector.settings))
+
+
+def _order(event: Event) -> tuple[int, int]:
+    """What happened first comes first, and single signs before what they add up to."""
+    return event.time_ns, Severity(event["severity"]).rank

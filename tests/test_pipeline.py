@@ -213,3 +213,17 @@ def test_windows_are_saved_though_their_folder_was_removed(tmp_path):
     assert lane.join(10)
     assert len(list((tmp_path / "gone" / "state").iterdir())) == 1
     logger.close()
+
+
+def test_single_signs_come_before_what_they_add_up_to(logger):
+    class Sums(Detector[LineBatch]):
+        def inspect(self, batch):
+            yield event(type="Sum", severity="HIGH")
+
+    class Signs(Detector[LineBatch]):
+        def inspect(self, batch):
+            yield event(type="Later", seconds=1)
+            yield event(type="Sign")
+
+    run(logger, ["a"], {"a": Sums(), "b": Signs()})
+    assert types(logger) == ["Sign", "Sum", "Later"]
