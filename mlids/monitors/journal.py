@@ -91,6 +91,7 @@ class Journal(Monitor):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
+                process_group=0,  # Ctrl-C at the terminal is for MLIDS, which ends it
             )
         except FileNotFoundError:
             name = self.settings.command[0]

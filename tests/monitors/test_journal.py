@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 import threading
@@ -178,3 +179,12 @@ def test_what_was_not_delivered_comes_again(fake, tmp_path):
             break
     monitor.close()
     assert len(text(read(Journal(**options, checkpoint=checkpoint), 2))) == 2
+
+
+def test_a_ctrl_c_at_the_terminal_does_not_end_the_program(fake):
+    monitor = Journal(**fake())
+    monitor.open()
+    try:
+        assert os.getpgid(monitor._process.pid) != os.getpgid(0)
+    finally:
+        monitor.close()
