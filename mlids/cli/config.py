@@ -132,13 +132,21 @@ def _tell_problems(manager: ConfigManager) -> int:
 
 def _reset(path: Path) -> int:
     if path.exists():
-        backup = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}.bak")
+        backup = _free(path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}"))
         shutil.copy2(path, backup)
         path.unlink()
         console.note(f"the old file is kept as {backup}")
     create_default_config(path)
     console.note(f"{path} holds the defaults now")
     return 0
+
+
+def _free(path: Path) -> Path:
+    """A name for a backup that no earlier one has."""
+    backup, number = path.with_name(f"{path.name}.bak"), 2
+    while backup.exists():
+        backup, number = path.with_name(f"{path.name}-{number}.bak"), number + 1
+    return backup
 
 
 def _init(path: Path) -> int:

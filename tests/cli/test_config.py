@@ -121,3 +121,14 @@ def test_validate_tells_what_only_a_plugin_can_judge(run, tmp_path):
     assert done.returncode == 1
     assert "nonsense" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_no_backup_is_written_over(tmp_path):
+    from mlids.cli.config import _reset
+
+    path = tmp_path / "config.yaml"
+    for n in range(3):  # within one second, as a script may
+        path.write_text(f"thresholds: {{port_scan_threshold: 1{n}}}\n")
+        _reset(path)
+    kept = {backup.read_text()[-4:-2] for backup in tmp_path.glob("*.bak")}
+    assert kept == {"10", "11", "12"}
