@@ -66,7 +66,8 @@ class Guesses:
         self.horizons = horizons
         tries = [tries for tries, _ in horizons]
         keep = max(*tries, KEPT)
-        self._least = min(*tries, ENUMERATED)  # fewer tries than that never tell anything
+        self._fewest = min(tries)
+        self._least = min(self._fewest, ENUMERATED)  # fewer tries than that never tell anything
         self.sources = Windows(keep, DAY, keys)
         self.accounts = Windows(keep, DAY, keys)
         self.pairs = Windows(keep, DAY, keys)
@@ -107,6 +108,8 @@ class Guesses:
         ring = self.sources.get(key.partition(" ")[2])
         now = ring[-1][0] if ring else 0
         tries = count(ring, now, HOUR)
+        if tries < min(ENUMERATED, SPRAYED):
+            return None
         unknown = len(_unknown_users(ring, now))
         if unknown >= ENUMERATED:
             return Finding(key, "enumeration", unknown, ENUMERATED, HOUR, tries)
@@ -180,7 +183,7 @@ class Guesses:
     def _pair_finding(self, source: str, tried: Try) -> Finding | None:
         pair = _pair(source, tried.user)
         ring = self.pairs.get(pair)
-        if not ring:
+        if len(ring) < self._fewest:
             return None
         now = ring[-1][0]
         rings = [self._since_success(pair, now), ring, ring]
