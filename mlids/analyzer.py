@@ -144,7 +144,7 @@ def summarise(events: Iterable[Event], since_ns: int, until_ns: int) -> Summary:
         sources[event["source"]] += 1
         hours[int(stamp[11:13])] += 1
         if address := event["details"].get("ip"):
-            addresses[address] += 1
+            addresses[str(address)] += 1
         summary.total += 1
         summary.first = min(summary.first or stamp, stamp)
         summary.last = max(summary.last, stamp)

@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,13 +71,26 @@ def _compressor(raw: IO[bytes], kind: str) -> Any:
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of one file of the store; what is torn at its end is left out."""
+    """The whole lines of one file of the store; what is torn at its end is left out.
+
+    Raises EOFError behind the last line that could be read of a damaged compressed file.
+    """
     with contextlib.ExitStack() as stack:
         try:
             stream = stack.enter_context(_opened(_present(path)))
         except FileNotFoundError:  # compressed at this very moment
             stream = stack.enter_context(_opened(_present(path)))
-        yield from (line for line in stream if line.endswith(b"\n"))
+        try:
+            yield from (line for line in stream if line.endswith(b"\n"))
+        except _damage() as error:
+            raise EOFError(f"{path} is damaged: {error}") from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What a damaged compressed file raises; looked up when something was raised."""
+    import zstandard
+
+    return EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError
 
 
 def modified_ns(path: Path) -> int:

@@ -19,6 +19,7 @@ from mlids import segments
 from mlids.errors import MLIDSError
 from mlids.events import Event, EventFilter, format_time
 from mlids.locking import FolderLock
+from mlids.records import events, holds
 
 _log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how often an idle writer looks whether its file is still there
@@ -250,7 +251,7 @@ class EventStore:
                 event.timestamp >= format_time(since)
                 and (until is None or event.timestamp < format_time(until))
                 and (filter is None or filter.matches(event))
-                and (not text or _holds(event, text.casefold()))
+                and (not text or holds(event, text.casefold()))
             ):
                 if limit is not None and count >= limit:
                     return
@@ -264,21 +265,13 @@ class EventStore:
         for path in segments.files(self.folder):
             try:
                 if segments.modified_ns(path) >= since - _AHEAD_NS:
-                    yield from _events(path, needle)
+                    yield from events(path, needle)
             except FileNotFoundError:
                 continue  # deleted by retention meanwhile
+            except EOFError as error:
+                self.tell(MLIDSError("E105", str(error), "what could be read before it was used"))
             except OSError as error:
                 raise MLIDSError("E004", f"{path}: {error.strerror}") from error
-
-
-def _events(path: Path, needle: bytes) -> Iterator[Event]:
-    for number, line in enumerate(segments.lines(path), 1):
-        if needle and needle not in line.lower():
-            continue
-        try:
-            yield Event.decode(line)
-        except msgspec.DecodeError:
-            _log.warning("%s: line %d is no event", path, number)
 
 
 def _is(path: Path, handle: int) -> bool:
@@ -286,11 +279,3 @@ def _is(path: Path, handle: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except OSError:
         return False
-
-
-def _holds(value: object, text: str) -> bool:
-    if isinstance(value, dict):
-        return any(_holds(inner, text) for inner in value.values())
-    if isinstance(value, list):
-        return any(_holds(inner, text) for inner in value)
-    return text in str(value).casefold()

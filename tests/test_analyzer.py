@@ -89,3 +89,11 @@ def test_an_unknown_method_is_e105(analyzer):
     with pytest.raises(MLIDSError) as caught:
         analyzer.detect_anomalies(method="magic")
     assert caught.value.code == "E105"
+
+
+def test_an_address_that_is_none_is_counted_as_its_text(tmp_path):
+    store = EventStore(tmp_path / "logs")
+    store.append(event(details={"ip": ["192.0.2.1", "192.0.2.2"]}).encoded())
+    store.close()
+    summary = Analyzer(tmp_path / "logs", clock=lambda: START_NS + DAY * NS).generate_summary()
+    assert list(summary["top_addresses"].values()) == [1]

@@ -98,3 +98,13 @@ def test_a_configuration_that_is_named_and_absent_is_e001(run):
     done = run("analyze", "--config", "absent.yaml")
     assert done.returncode == 3
     assert "E001" in done.stderr
+
+
+def test_a_damaged_segment_is_told_and_the_rest_is_counted(run, stored, tmp_path):
+    (tmp_path / "logs" / "mlids-20990101T000000Z-1.jsonl.zst").write_bytes(b"garbage\n")
+    (tmp_path / "logs" / "mlids-20990101T000001Z-1.jsonl").write_bytes(b'{"a": 1}\n')
+    done = run("analyze")
+    assert done.returncode == 0
+    assert "6 events" in done.stdout
+    assert "E105" in done.stderr
+    assert "Traceback" not in done.stderr
