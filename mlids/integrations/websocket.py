@@ -5,12 +5,12 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
+from mlids.alerts import ActiveAlerts
 from mlids.errors import MLIDSError, SinkError
 from mlids.events import Event, EventSink, format_time
 from mlids.feed.door import Door, addresses, is_loopback
@@ -21,7 +21,6 @@ from mlids.stream import tls_context
 
 FIRST = ("severity", "details")
 FURTHER = ("id", "source", "correlation_id", "tags", "rule", "explanation")
-ALERT_S = 300.0  # for so long an event of severity HIGH or above is an active alert
 
 
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -94,7 +93,7 @@ class WebSocketSink(EventSink):
         self._lock = threading.Lock()  # of the counts below
         self._total = 0
         self._rate = Rate()
-        self._alerts: deque[float] = deque(maxlen=10_000)
+        self._alerts = ActiveAlerts()
 
     def open(self) -> None:
         """Listen, or connect. Raises E008 (port in use), E002 (unsafe), `SinkError`."""
@@ -128,8 +127,8 @@ class WebSocketSink(EventSink):
         now = time.monotonic()
         with self._lock:
             self._total += len(events)
-            high = sum(event.get("severity") in ("HIGH", "CRITICAL") for event in events)
-            self._alerts.extend([now] * high)
+        for event in events:
+            self._alerts.add(event, now)
 
     def close(self) -> None:
         """Close all connections."""
@@ -191,14 +190,11 @@ class WebSocketSink(EventSink):
             return msgspec.json.encode({"type": "stats", "data": self._own_stats()})
 
     def _own_stats(self) -> dict[str, Any]:
-        now = time.monotonic()
         with self._lock:
-            while self._alerts and self._alerts[0] < now - ALERT_S:
-                self._alerts.popleft()
             return {
                 "events_per_second": round(self._rate.update(self._total), 2),
                 "total_events": self._total,
-                "active_alerts": len(self._alerts),
+                "active_alerts": self._alerts.count(time.monotonic()),
             }
 
 

@@ -92,7 +92,9 @@ def test_heartbeats_and_statistics_repeat(make: Any) -> None:
 
 def test_statistics_count_what_was_sent_or_come_from_the_application(make: Any) -> None:
     sink = make(stats_seconds=0.05)
-    sink.send_batch([event(severity="HIGH"), event(severity="LOW"), event(severity="CRITICAL")])
+    another = {"ip": "192.0.2.99"}
+    alerts = [event(severity="HIGH"), event(severity="MEDIUM", details=another)]
+    sink.send_batch([*alerts, event(severity="LOW", details={"ip": "192.0.2.98"})])
     with client(sink) as one:
         own = read(one, "stats")["data"]
         assert (own["total_events"], own["active_alerts"]) == (3, 2)
