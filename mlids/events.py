@@ -6,19 +6,15 @@ it (`Event.stamped`) and hands it to handlers, sinks and notifiers. This module 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import socket
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache, lru_cache
 from typing import Any, ClassVar, NoReturn
 
 import msgspec
 
 from mlids.errors import SinkError
+from mlids.identity import detection_id, host_name, random_id
+from mlids.moments import format_time, parse_time
 
 __all__ = [
     "Action",
@@ -96,67 +92,8 @@ class Severity(StrEnum):
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-def format_time(time_ns: int) -> str:
-    """Nanoseconds since 1970 as ``2025-01-13T10:30:45.123456Z`` (UTC, microseconds)."""
-    minute, nanos = divmod(time_ns, 60_000_000_000)
-    second, nanos = divmod(nanos, 1_000_000_000)
-    return f"{_minute(minute)}:{second:02d}.{nanos // 1000:06d}Z"
-
-
-@cache
-def host_name() -> str:
-    """The name of this machine, as events carry it."""
-    return socket.gethostname()
-
-
-@lru_cache(maxsize=4096)
-def _minute(minutes: int) -> str:
-    """``2025-01-13T10:30`` of minutes since 1970; events come many a minute."""
-    days, minute = divmod(minutes, 1440)
-    return f"{_day(days)}T{minute // 60:02d}:{minute % 60:02d}"
-
-
-@lru_cache(maxsize=4096)
-def _day(days: int) -> str:
-    return datetime.fromtimestamp(days * 86_400, UTC).strftime("%Y-%m-%d")
-
-
-def parse_time(text: str) -> int:
-    """Nanoseconds since 1970 of an ISO 8601 time; one without a zone is UTC. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * 1_000_000_000 + moment.microsecond * 1000
-
-
 def _read_only(self: object, *args: object, **options: object) -> NoReturn:
     raise TypeError("an Event is read-only; event.replace(key=value) gives a changed copy")
-
-
-_OID = uuid.NAMESPACE_OID.bytes
-
-
-def detection_id(*parts: object) -> str:
-    """A UUID of what a detection is about (rule, entity, first time), the same at every replay.
-
-    It is the `correlation_id` by which a detection and its repeats belong together.
-    """
-    name = "\x1f".join(map(str, parts)).encode()
-    digest = hashlib.sha1(_OID + name, usedforsecurity=False).digest()
-    text = digest.hex()  # what uuid.uuid5 gives, at a third of its cost
-    variant = "89ab"[digest[8] >> 4 & 3]
-    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
-
-
-def random_id() -> str:
-    """A random UUID as text: what ``str(uuid.uuid4())`` gives, at a third of its cost."""
-    text = os.urandom(16).hex()
-    variant = _VARIANT[text[16]]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Event(dict[str, Any]):

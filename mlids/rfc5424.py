@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mlids.events import Event, format_time, host_name
+from mlids.events import Event, format_time
+from mlids.identity import host_name
 
 AUTHPRIV = 10
 SEVERITIES = {"LOW": 5, "MEDIUM": 4, "HIGH": 3, "CRITICAL": 2}  # notice, warning, error, critical

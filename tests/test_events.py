@@ -13,7 +13,6 @@ from mlids.events import (
     Plugin,
     Severity,
     SinkError,
-    detection_id,
     format_time,
     parse_time,
 )
@@ -115,11 +114,6 @@ def test_subclasses_need_not_call_the_constructor_above():
             self.mine = True
 
     assert Mine().matches(event())
-
-
-def test_a_detection_has_the_same_id_at_every_replay():
-    assert detection_id("a", 1) == detection_id("a", 1)
-    assert detection_id("a", 1) != detection_id("a1")
 
 
 def test_the_entity_is_the_blamed_address_before_user_and_path():

@@ -20,6 +20,7 @@ from mlids.logins import records as logins
 from mlids.logins.attempts import Attempts
 from mlids.logins.guesses import (
     ADDRESS,
+    KEPT,
     NS,
     PLACE,
     SOURCE,
@@ -263,7 +264,8 @@ def _event(attack: _Attack, telling: Telling, ring: Sequence[Mark]) -> Event:
     whom = f"from {name}" if kind == "source" else f"on user {name!r}"
     text = f"{attack.technique}: {tries} failed logins {whom}"
     if succeeded:
-        text = f"user {attack.user!r} logged in after {tries} failed logins {whom}"
+        most = f"at least {tries}" if tries >= KEPT else tries  # more are not kept
+        text = f"user {attack.user!r} logged in after {most} failed logins {whom}"
     seen = f"{attack.observed} {COUNTED.get(attack.technique, 'failed logins')} {whom}"
     held = f"within {attack.window_ns // NS} s (threshold {attack.threshold})"
     details = dict(_blamed(attack, kind, name, users, sources))

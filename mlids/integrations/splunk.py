@@ -10,8 +10,9 @@ import msgspec
 from mlids import rfc5424
 from mlids.bulk import Bulk, PieceError
 from mlids.errors import MLIDSError, SinkError
-from mlids.events import Event, EventSink, host_name
+from mlids.events import Event, EventSink
 from mlids.http import Answer, Client
+from mlids.identity import host_name
 from mlids.stream import Stream
 
 SYSLOG, SYSLOG_TLS = 514, 6514  # RFC 6587 and RFC 5425
