@@ -75,7 +75,7 @@ class Reporter:
             "events_per_second": round(self._rate("events", total), 2),
             "total_events": int(total),
             "active_alerts": app.logger.alerts.count(time.monotonic()) if app.logger else 0,
-            "uptime": int((time.time_ns() - app.started_ns) / 1e9),
+            "uptime": int(self._uptime()),
         }
 
     def status(self) -> Status:
@@ -87,7 +87,7 @@ class Reporter:
             pid=os.getpid(),
             version=__version__,
             started=format_time(app.started_ns),
-            uptime=(time.time_ns() - app.started_ns) / 1e9,
+            uptime=self._uptime(),
             ready=self._thread is not None,
             logs_dir=str(app.logger.logs_dir) if app.logger else "",
             inputs=inputs,
@@ -105,6 +105,10 @@ class Reporter:
     def names(self) -> list[str]:
         """What is watched, in words."""
         return [f"{lane.name} {i.name}" for lane in self.app.lanes for i in lane.monitor.inputs()]
+
+    def _uptime(self) -> float:
+        """Seconds since the start, 0 where it does not run."""
+        return (time.time_ns() - self.app.started_ns) / 1e9 if self.app.logger else 0.0
 
     def _input(self, lane: Lane, one: InputStatus) -> InputRate:
         if lane.failed and one.state == "ok":

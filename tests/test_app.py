@@ -290,3 +290,13 @@ def test_settings_that_a_plugin_refuses_leave_everything_running(make, folder):
     until(lambda: "File Created" in types(app))
     with pytest.raises(MLIDSError, match="nonsense"):
         MLIDS(config_file=folder / "config.yaml").start()
+
+
+def test_uptime_counts_while_it_runs(make):
+    app = make()
+    assert app.stats()["uptime"] == 0
+    assert app.status().uptime == 0
+    app.start()
+    assert 0 < app.status().uptime < 60
+    app.stop()
+    assert app.stats()["uptime"] == 0
