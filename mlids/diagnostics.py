@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -41,6 +42,11 @@ class _Log(RotatingFileHandler):
             self.stream.close()
             self.stream = None
         return super().shouldRollover(record)
+
+    def close(self) -> None:
+        """Close the file; a full disk, which is told elsewhere, does not hinder the end."""
+        with contextlib.suppress(OSError):
+            super().close()
 
     def _is_there(self, handle: int) -> bool:
         try:

@@ -54,3 +54,14 @@ def test_a_log_that_is_removed_is_begun_anew(tmp_path):
     shutil.rmtree(tmp_path / "logs")
     logging.getLogger("mlids.test").info("two")
     assert "two" in (tmp_path / "logs" / "mlids.log").read_text()
+
+
+def test_a_full_disk_does_not_hinder_the_end(tmp_path):
+    diagnostics.start(tmp_path, "INFO", "text", 10_000, 1)
+    logging.getLogger("mlids.test").info("opens the file")
+    handler = next(one for one in logging.getLogger("mlids").handlers if hasattr(one, "stream"))
+    handler.stream.close()
+    handler.stream = open("/dev/full", "w")
+    handler.stream.write("waits in memory")
+    diagnostics.stop()
+    assert handler not in logging.getLogger("mlids").handlers
