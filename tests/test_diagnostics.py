@@ -59,9 +59,9 @@ def test_a_log_that_is_removed_is_begun_anew(tmp_path):
 def test_a_full_disk_does_not_hinder_the_end(tmp_path):
     diagnostics.start(tmp_path, "INFO", "text", 10_000, 1)
     logging.getLogger("mlids.test").info("opens the file")
-    handler = next(one for one in logging.getLogger("mlids").handlers if hasattr(one, "stream"))
+    handler = next(h for h in logging.getLogger("mlids").handlers if hasattr(h, "maxBytes"))
     handler.stream.close()
-    handler.stream = open("/dev/full", "w")
+    handler.stream = open("/dev/full", "w")  # noqa: SIM115 - the handler closes it
     handler.stream.write("waits in memory")
     diagnostics.stop()
     assert handler not in logging.getLogger("mlids").handlers
