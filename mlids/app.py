@@ -144,7 +144,7 @@ class MLIDS:
         if settings.logging.logs_dir != self._settings.logging.logs_dir:
             _log.warning("logging.logs_dir changes at the next start")
         self._settings = settings
-        self._end_lanes(time.monotonic() + 3)
+        self._end_lanes(time.monotonic() + 30)  # two lanes on one input would read it twice
         self._end_deliveries(time.monotonic() + 3)
         self._build_deliveries(settings)
         try:

@@ -16,7 +16,7 @@ from mlids import hostlogs, registry
 from mlids.batches import Batch, Detector, Monitor
 from mlids.config.schema import extra, section_of
 from mlids.config.secrets import resolve_secret
-from mlids.errors import MLIDSError
+from mlids.errors import ConfigError, MLIDSError
 from mlids.events import EventFilter, NoSettings, Plugin
 from mlids.metrics import Metrics
 
@@ -48,7 +48,11 @@ def build(settings: Any, folder: str, name: str, **given: Any) -> Plugin:
         if source := extra(field).get("key"):
             options[field.name] = _find(settings, source)
     known = {field.name for field in msgspec.structs.fields(kind.Settings)}
-    return kind(**options | {key: value for key, value in given.items() if key in known})
+    options |= {key: value for key, value in given.items() if key in known}
+    try:
+        return kind(**options)
+    except ValueError as error:
+        raise ConfigError("E002", f"{section_of(folder, name)}: {error}") from error
 
 
 def _resolved(value: Any) -> Any:

@@ -32,8 +32,6 @@ __all__ = [
     "parse_time",
 ]
 
-SOURCES = ("network", "host", "application", "system")
-
 # What a type is when `log_event` is told nothing else: its severity and its source.
 TYPES: dict[str, tuple[str, str]] = {
     "Port Scan": ("HIGH", "network"),

@@ -37,6 +37,7 @@ class Reporter:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._rates: dict[str, Rate] = {}
+        self._asked = threading.Lock()  # the console, sinks and the status ask from their threads
         self._last_rates: dict[str, tuple[float, float]] = {}  # and when they were taken
 
     def start(self) -> None:
@@ -117,7 +118,10 @@ class Reporter:
         return InputRate(lane.name, one, round(rate, 1))
 
     def _rate(self, name: str, value: float) -> float:
-        now = time.monotonic()
+        with self._asked:
+            return self._rate_now(name, value, time.monotonic())
+
+    def _rate_now(self, name: str, value: float, now: float) -> float:
         rate, at = self._last_rates.get(name, (0.0, 0.0))
         if now - at >= LEAST_S:  # asked twice at once, one event would be thousands a second
             rate = self._rates.setdefault(name, Rate()).update(value, now)

@@ -13,6 +13,7 @@ import click
 
 from mlids.cli import console, output
 from mlids.config import ConfigManager
+from mlids.encoders import terminal_safe
 from mlids.errors import MLIDSError
 
 
@@ -53,9 +54,12 @@ def command(
     kept = _store(manager.settings if store else None)
     with _rare_collections(), _sink(target) as stream, kept as keep:
         events = map(keep, _with_progress(scan))
-        written = stream is sys.stdout.buffer and console.colours(sys.stdout)
-        for piece in output.FORMATS[kind or ("json" if as_json else "table")](events):
-            stream.write(piece if written or kind else _plain(piece))
+        chosen = "json" if as_json else kind or "table"
+        plain = chosen == "table" and not (
+            stream is sys.stdout.buffer and console.colours(sys.stdout)
+        )
+        for piece in output.FORMATS[chosen](events):
+            stream.write(_plain(piece) if plain else piece)
     _summarise(scan)
     return _status(scan)
 
@@ -92,7 +96,9 @@ def _sink(target: str | None) -> Iterator[IO[bytes]]:
     try:
         stream = Path(target).open("wb")  # noqa: SIM115 - closed below
     except OSError as error:
-        raise MLIDSError("E004", f"cannot write {target}: {error.strerror}", "") from error
+        code = "E004" if isinstance(error, PermissionError) else "E007"
+        hint = "name a file in a folder that exists and that you may write to"
+        raise MLIDSError(code, f"cannot write {target}: {error.strerror}", hint) from error
     with stream:
         yield stream
 
@@ -139,7 +145,8 @@ def _summarise(scan: Any) -> None:
             for what in ("matched", "unmatched", "rejected", "damaged")
             if counts.get(what)
         ]
-        console.note(f"{one.name}: {one.kind}, {', '.join(parts)}", dim=True)
+        name = terminal_safe(one.name)
+        console.note(f"{name}: {one.kind}, {', '.join(parts)}", dim=True)
     amounts = [
         f"{count:,} {what} ({count / max(summary.seconds, 1e-9):,.0f}/s)"
         for what, count in (("packets", summary.packets), ("lines", summary.lines))

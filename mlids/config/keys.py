@@ -34,13 +34,13 @@ def resolve(key: str, kind: type[msgspec.Struct]) -> Path:
     raise ConfigError("E002", f"{key} is unknown{nearest(path, kind)}")
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[Path, Any]:
+def from_environment(environment: Mapping[str, str]) -> dict[Path, str]:
     """Settings in the environment: ``MLIDS_THRESHOLDS__PORT_SCAN_THRESHOLD=15``."""
-    found: dict[Path, Any] = {}
+    found: dict[Path, str] = {}
     for name, text in environment.items():
         if name.startswith(PREFIX) and "__" in name:
             path = tuple(name.removeprefix(PREFIX).lower().split("__"))
-            found[path] = read_value(text)
+            found[path] = text
     return found
 
 

@@ -74,9 +74,18 @@ class ConfigManager:
 
     def _merged(self) -> dict[str, Any]:
         merged: dict[str, Any] = copied(self.values)
-        for path, value in {**keys.from_environment(self.environment), **self.overrides}.items():
+        for path, text in keys.from_environment(self.environment).items():
+            place(merged, path, self._typed(path, text))
+        for path, value in self.overrides.items():
             place(merged, path, value)
         return merged
+
+    def _typed(self, path: Path, text: str) -> Any:
+        """A text of the environment as its setting takes it: `12345` may be a password."""
+        value = keys.read_value(text)
+        known = {leaf for leaf, _ in check.all_keys(settings_type())}
+        as_text = path in known and self.takes_text(".".join(path)) and not isinstance(value, list)
+        return text if as_text else value
 
     def _is_changed(self, key: str) -> bool:
         path = tuple(key.split("."))

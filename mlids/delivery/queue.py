@@ -86,7 +86,11 @@ class Delivery:
     def put(self, event: Event) -> None:
         """Take an event in. Never blocks and never raises; a few microseconds."""
         try:
-            if self._filter.matches(event) and not self._stopping:
+            if not self._filter.matches(event):
+                return
+            if self._stopping:
+                self._account.status.dropped += 1
+            else:
                 self._rounds.put(event)
         except Exception as error:  # a filter of the user's, an event without a time
             self._account.status.dropped += 1

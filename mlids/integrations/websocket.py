@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -14,10 +14,12 @@ from mlids.alerts import ActiveAlerts
 from mlids.errors import MLIDSError, SinkError
 from mlids.events import Event, EventSink, format_time
 from mlids.feed.door import Door, addresses, is_loopback
-from mlids.feed.server import Feed
 from mlids.feed.uplink import Uplink
 from mlids.metrics import Rate
 from mlids.stream import tls_context
+
+if TYPE_CHECKING:
+    from mlids.feed.server import Feed
 
 FIRST = ("severity", "details")
 FURTHER = ("id", "source", "correlation_id", "tags", "rule", "explanation")
@@ -111,6 +113,8 @@ class WebSocketSink(EventSink):
         self._require_safety()
         door = Door(frozenset(settings.allowed_origins), settings.token, settings.max_clients)
         context = _server_context(settings)
+        from mlids.feed.server import Feed  # asyncio is paid for by those who serve
+
         feed = Feed(door, self._greeting, client_queue=settings.client_queue, context=context)
         feed.open(settings.host, settings.port, periodic)
         self._peer = feed
@@ -142,7 +146,7 @@ class WebSocketSink(EventSink):
 
     def clients(self) -> int:
         """How many clients are connected."""
-        return self._peer.clients() if isinstance(self._peer, Feed) else 0
+        return getattr(self._peer, "clients", int)()
 
     def _uplink(self) -> Uplink:
         settings: Settings = self.settings

@@ -78,7 +78,20 @@ class Journal(Monitor):
         if self.settings.checkpoint:
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 self._cursor = self._kept = Path(self.settings.checkpoint).read_text().strip()
+        if not self._cursor and not self.settings.from_start:
+            self._take_place()
         self._start()
+
+    def _take_place(self) -> None:
+        """Begin behind the newest entry, and keep that: what comes from now on is read."""
+        command = [part for part in self.settings.command if part != "--follow"]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired, msgspec.DecodeError):
+            done = subprocess.run(
+                [*command, "--lines=1"], capture_output=True, timeout=5, check=False
+            )
+            newest = msgspec.json.decode(done.stdout.splitlines()[-1] if done.stdout else b"{}")
+            self._cursor = str(newest.get("__CURSOR", ""))
+            self.delivered()
 
     def _start(self) -> None:
         since = ["--after-cursor=" + self._cursor] if self._cursor else []

@@ -49,7 +49,7 @@ def test_json_csv_table_and_output_file(run, log, tmp_path):
     assert "\x1b" not in (tmp_path / "found.txt").read_text()
     assert "\x1b[" in run("scan", log, env={"FORCE_COLOR": "1"}).stdout
     done = run("scan", log, "--output", "no/such/folder/x")
-    assert (done.returncode, "E004" in done.stderr) == (3, True)
+    assert (done.returncode, "E007" in done.stderr) == (3, True)
 
 
 def test_store_keeps_what_was_found(run, log, tmp_path):
@@ -73,3 +73,14 @@ def test_thresholds_of_the_configuration_hold(run, log, tmp_path):
     (tmp_path / "config.yaml").write_text("thresholds: {brute_force_threshold: 50}\n")
     found = run("scan", log, "--format", "jsonl").stdout
     assert "Brute Force" not in found
+
+
+def test_a_file_name_cannot_act_on_the_terminal(run, tmp_path):
+    (tmp_path / "\x1b[2Jx.log").write_text(LINE.format(1, 1, "Failed"))
+    done = run("scan", str(tmp_path))
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_table_that_goes_elsewhere_has_no_colours(run, log):
+    assert "\x1b" not in run("scan", log, "--format", "table").stdout
+    assert run("scan", log, "--format", "table", "--json").stdout.startswith("[")

@@ -28,7 +28,7 @@ def test_environment():
     found = from_environment(
         {"MLIDS_THRESHOLDS__PORT_SCAN_THRESHOLD": "15", "MLIDS_CORPORA": "/x", "PATH": "/bin"}
     )
-    assert found == {("thresholds", "port_scan_threshold"): 15}
+    assert found == {("thresholds", "port_scan_threshold"): "15"}
 
 
 def test_typed_values_are_read_as_yaml():

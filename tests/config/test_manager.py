@@ -62,6 +62,14 @@ def test_a_value_of_the_wrong_type_or_size_is_refused(path, value):
     assert config.get("port_scan_threshold") == 12
 
 
+def test_a_text_of_the_environment_stays_a_text(path):
+    given = {"MLIDS_INTEGRATIONS__ELK__PASSWORD": "12345", "MLIDS_MONITORING__INTERFACE": "[a, b]"}
+    config = ConfigManager(path, environment=given)
+    assert config.problems == []
+    assert config.settings.integrations.elk.password == "12345"
+    assert config.settings.monitoring.interface == ["a", "b"]
+
+
 def test_a_wrong_environment_is_told(path):
     config = ConfigManager(path, environment={"MLIDS_THRESHOLDS__PORT_SCAN": "x"})
     assert "thresholds.port_scan is unknown" in config.problems[0]

@@ -18,6 +18,9 @@ SCRIPT = """#!{python}
 import json, os, sys, time
 entries = json.load(open({entries!r}))
 after = [a.split("=", 1)[1] for a in sys.argv if a.startswith("--after-cursor=")]
+if "--lines=1" in sys.argv:
+    print(json.dumps(entries[-1]) if entries else "")
+    sys.exit()
 known = [e["__CURSOR"] if isinstance(e, dict) else "" for e in entries]
 begin = known.index(after[0]) + 1 if after else (0 if "--lines=all" in sys.argv else len(entries))
 open({log!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
@@ -125,7 +128,7 @@ def test_it_goes_on_behind_the_cursor(fake, tmp_path):
 def test_without_a_cursor_it_begins_at_the_end(fake, tmp_path):
     options = {**fake(entry(0, "old")), "from_start": False}
     assert text(read(Journal(**options), 1, seconds=1.2)) == []
-    assert "--lines=0" in (tmp_path / "calls").read_text()
+    assert (tmp_path / "calls").read_text() == "--after-cursor=c0\n"
 
 
 def test_a_program_that_dies_is_started_again(fake, monkeypatch):
@@ -188,3 +191,17 @@ def test_a_ctrl_c_at_the_terminal_does_not_end_the_program(fake):
         assert os.getpgid(monitor._process.pid) != os.getpgid(0)
     finally:
         monitor.close()
+
+
+def test_what_comes_after_open_is_read_even_after_a_kill(fake, tmp_path):
+    place = str(tmp_path / "cursor")
+    options = fake(entry(0, "old")) | {"from_start": False, "checkpoint": place}
+    first = Journal(**options)
+    first.open()  # and then it is killed: nothing was yielded or delivered
+    first.close()
+    second = Journal(
+        **fake(entry(0, "old"), entry(1, "new")) | {"from_start": False, "checkpoint": place}
+    )
+    second.open()
+    assert [line.split(b": ")[1] for line in text(read(second, 1))] == [b"new"]
+    second.close()
