@@ -5,6 +5,7 @@ Heavy packages are made lazy here, so that a command pays only for what it uses.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import pkgutil
 import sys
@@ -15,7 +16,7 @@ import click
 from mlids import __version__
 from mlids.cli import lazy, streams
 
-HEAVY = ("numpy", "re2")
+HEAVY = ("numpy", "re2", "ssl", "asyncio")
 NOT_COMMANDS = ("console", "lazy", "live", "output", "progress", "settings", "streams")
 
 
@@ -23,6 +24,7 @@ def main() -> None:
     """Run the command line and exit with its status."""
     streams.mend()
     lazy.install(HEAVY)
+    gc.set_threshold(20_000, 20, 20)  # imports make objects that stay; looking at each is a tenth
     from mlids.cli.console import run
 
     sys.exit(run(cli))
