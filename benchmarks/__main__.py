@@ -21,9 +21,9 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
 
 def main() -> int:
     """Run the parts that are named, or all; exit 1 where a figure is not reached."""
-    print(f"   {'what':<43}{'figure':>22}  {'reach':<16}note", flush=True)
     if names := sys.argv[1:]:
         return 1 if sum(map(_run, names)) else 0
+    print(f"   {'what':<43}{'figure':>22}  {'reach':<16}note", flush=True)
     # Each part in a process of its own: a child's peak memory is never below its parent's at the fork.
     command = [sys.executable, "-m", "benchmarks"]
     return max(subprocess.run([*command, name], check=False).returncode for name in PARTS)

@@ -14,6 +14,7 @@ import msgspec
 
 from mlids import hostlogs, registry
 from mlids.batches import Batch, Detector, Monitor
+from mlids.config.fields import fields
 from mlids.config.schema import extra, section_of
 from mlids.config.secrets import resolve_secret
 from mlids.errors import ConfigError, MLIDSError
@@ -44,10 +45,10 @@ def build(settings: Any, folder: str, name: str, **given: Any) -> Plugin:
     kind = registry.plugin(folder, name)
     own = msgspec.structs.asdict(section(settings, folder, name))
     options = {key: _resolved(value) for key, value in own.items() if key not in COMMON}
-    for field in msgspec.structs.fields(kind.Settings):
+    for field in fields(kind.Settings):
         if source := extra(field).get("key"):
             options[field.name] = _find(settings, source)
-    known = {field.name for field in msgspec.structs.fields(kind.Settings)}
+    known = {field.name for field in fields(kind.Settings)}
     options |= {key: value for key, value in given.items() if key in known}
     try:
         return kind(**options)

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from mlids.config.fields import fields
+
 Path = tuple[str, ...]
 Line = Callable[[Path], int | None]
 
@@ -25,7 +27,7 @@ class _Check:
     def section(
         self, values: Mapping[str, Any], kind: type[msgspec.Struct], path: Path
     ) -> Iterator[str]:
-        known = {field.name: field for field in msgspec.structs.fields(kind)}
+        known = {field.name: field for field in fields(kind)}
         for key, value in values.items():
             here = (*path, key)
             if key not in known:
@@ -62,7 +64,7 @@ def _is_secret(kind: Any) -> bool:
 
 def all_keys(kind: type[msgspec.Struct], path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every leaf key with its field, in order."""
-    for field in msgspec.structs.fields(kind):
+    for field in fields(kind):
         here = (*path, field.name)
         if is_section(field.type):
             yield from all_keys(field.type, here)

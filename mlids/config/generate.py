@@ -9,6 +9,7 @@ import msgspec
 
 from mlids.config.check import is_section
 from mlids.config.edit import scalar
+from mlids.config.fields import fields
 from mlids.config.schema import settings_type
 
 HEAD = """\
@@ -57,7 +58,7 @@ def _bound(info: Any, including: str, excluding: str, word: str, strict: str) ->
 
 def _entries(kind: type[msgspec.Struct], depth: int) -> Iterator[str]:
     indent = "  " * depth
-    for field in msgspec.structs.fields(kind):
+    for field in fields(kind):
         if is_section(field.type):
             yield "\n" if depth == 0 else ""
             if about := (field.type.__doc__ or "").split("\n")[0]:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from mlids import registry
+from mlids.config.fields import fields
 from mlids.events import Plugin
 
 OneOrMany = str | list[str]
@@ -136,14 +137,14 @@ def extra(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
 
 def _common(folder: str, plugin: type[Plugin]) -> list[tuple[str, Any, Any]]:
     """What every plugin of a kind can be told; formats and recordings are used when they fit."""
-    recording = any(field.required for field in msgspec.structs.fields(plugin.Settings))
+    recording = any(field.required for field in fields(plugin.Settings))
     if folder == "formats" or recording:
         return []
-    fields: list[tuple[str, Any, Any]] = [
+    common: list[tuple[str, Any, Any]] = [
         ("enabled", Annotated[bool, Meta(description="use it")], plugin.enabled_by_default)
     ]
     if folder in HANDLERS:
-        fields += [
+        common += [
             (
                 "min_severity",
                 Annotated[SeverityName, Meta(description="events of this severity and above")],
@@ -155,13 +156,13 @@ def _common(folder: str, plugin: type[Plugin]) -> list[tuple[str, Any, Any]]:
                 msgspec.field(default_factory=list),
             ),
         ]
-    return fields
+    return common
 
 
 def _plugin_section(folder: str, name: str, plugin: type[Plugin]) -> type[msgspec.Struct]:
     own = [
         (field.name, field.type, _default(field))
-        for field in msgspec.structs.fields(plugin.Settings)
+        for field in fields(plugin.Settings)
         if is_shown(field)
     ]
     return msgspec.defstruct(
@@ -181,10 +182,10 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def _group(title: str, members: dict[str, type[msgspec.Struct]]) -> type[msgspec.Struct]:
-    fields = [(n, t, msgspec.field(default_factory=t)) for n, t in members.items()]
+    sections = [(n, t, msgspec.field(default_factory=t)) for n, t in members.items()]
     doc = {"__doc__": WHERE.get(title, "")}
     return msgspec.defstruct(
-        title, fields, bases=(Section,), kw_only=True, frozen=True, namespace=doc
+        title, sections, bases=(Section,), kw_only=True, frozen=True, namespace=doc
     )
 
 
@@ -199,18 +200,18 @@ def settings_type(folders: tuple[str, ...] = tuple(registry.FOLDERS)) -> type[ms
         for name, plugin in registry.plugins(folder).items():
             title, _, key = section_of(folder, name).partition(".")
             made = _plugin_section(title, name, plugin)
-            if msgspec.structs.fields(made):
+            if fields(made):
                 groups[title][key] = made
     sections: dict[str, type[msgspec.Struct]] = dict(SECTIONS)
     order = ["monitoring", "thresholds", "logging", "sinks", "analysis", "integrations"]
     sections |= {title: _group(title, members) for title, members in groups.items() if members}
     names = order + [title for title in sections if title not in order]
-    fields: list[tuple[str, Any, Any]] = [
+    members: list[tuple[str, Any, Any]] = [
         ("version", Annotated[str, Meta(description="of this file's format")], "1.0")
     ]
-    fields += [
+    members += [
         (name, sections[name], msgspec.field(default_factory=sections[name]))
         for name in names
         if name in sections
     ]
-    return msgspec.defstruct("Settings", fields, bases=(Section,), kw_only=True, frozen=True)
+    return msgspec.defstruct("Settings", members, bases=(Section,), kw_only=True, frozen=True)
