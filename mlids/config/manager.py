@@ -177,7 +177,7 @@ class ConfigManager:
 
     def takes_text(self, key: str) -> bool:
         """True where the setting is a text, so that a typed `8.8` means that text."""
-        field = next(f for path, f in check.all_keys(self._type()) if ".".join(path) == key)
+        field = next(f for path, f in check.all_keys(settings_type()) if ".".join(path) == key)
         try:
             msgspec.convert("\x00", field.type)
         except msgspec.ValidationError:

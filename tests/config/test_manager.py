@@ -70,6 +70,12 @@ def test_a_text_of_the_environment_stays_a_text(path):
     assert config.settings.monitoring.interface == ["a", "b"]
 
 
+def test_a_partial_configuration_reads_the_environment_too(path):
+    given = {"MLIDS_MONITORING__INTERFACE": "none"}
+    config = ConfigManager(path, environment=given, folders=["detectors"])
+    assert config.settings.monitoring.interface == "none"
+
+
 def test_a_wrong_environment_is_told(path):
     config = ConfigManager(path, environment={"MLIDS_THRESHOLDS__PORT_SCAN": "x"})
     assert "thresholds.port_scan is unknown" in config.problems[0]
