@@ -14,6 +14,7 @@ import msgspec
 from mlids.encoders import fitted, terminal_safe
 from mlids.events import Event, Notifier
 
+NARROW = 40  # columns that time, severity and type need
 COLOURS = {"LOW": "2", "MEDIUM": "33", "HIGH": "31", "CRITICAL": "1;37;41"}
 
 
@@ -96,7 +97,9 @@ def _clock(event: Event) -> str:
 
 
 def _columns() -> int:
-    return shutil.get_terminal_size((0, 0)).columns
+    """Columns of the terminal; 0 where unknown, or so few that a cut line would say nothing."""
+    columns = shutil.get_terminal_size((0, 0)).columns
+    return columns if columns >= NARROW else 0
 
 
 def _encodable(line: str, stream: TextIO) -> str:
