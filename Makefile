@@ -6,6 +6,10 @@ RUN := $(BIN)/python index.py
 # Test runs in parallel on all cores but no more than four.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
+# On a machine that is busy with other work a test that waits for something may be late: it is run
+# again, and shown as such.
+AGAIN ?= --reruns 2 --reruns-delay 1
+
 .PHONY: run test check unit e2e demo bench quality soak docs lock clean
 .DEFAULT_GOAL := run
 
@@ -32,10 +36,10 @@ check: $(VENV)/.installed-dev  ## lint, types, import contracts
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev  ## unit tests, in parallel
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
+	$(BIN)/python -m pytest -n $(JOBS) $(AGAIN) -m "not slow" tests
 
 e2e: $(VENV)/.installed-dev  ## end-to-end tests: real tools, real sockets, one at a time
-	$(BIN)/python -m pytest -m slow -rs tests
+	$(BIN)/python -m pytest $(AGAIN) -m slow -rsR tests
 
 demo: $(VENV)/.installed  ## make small recordings with attacks in them, and scan them
 	@$(BIN)/python examples/recordings.py examples/recordings

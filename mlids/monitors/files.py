@@ -119,7 +119,7 @@ class Files(Monitor):
     def batches(self, stop: threading.Event) -> Iterator[ChangeBatch]:
         """Changes as they settle; an empty batch each second."""
         took = self._learn(stop)
-        yield ChangeBatch((), time.time_ns())
+        yield ChangeBatch(list(self._early()), time.time_ns(), "files")
         dirty: dict[str, str] = {}
         rescan_at = time.monotonic() + self._pause(took)
         beat_at = 0.0
@@ -168,6 +168,20 @@ class Files(Monitor):
             if path not in self._known and (state := self.tree.state(path)):
                 self._known[path] = state
         return time.monotonic() - began
+
+    def _early(self) -> Iterator[FileChange]:
+        """What was told while the tree was being learnt; how a file was before is not known."""
+        told: dict[str, str] = {}
+        while not self._told.empty():
+            path, what = self._told.get()
+            told.setdefault(path, what)
+        for path, what in told.items():
+            after = self._known.get(path)
+            if after and what in ("created", "modified", "closed"):
+                kind = "created" if what == "created" else "modified"
+                yield FileChange(readable(path), kind, time.time_ns(), None, after)
+            else:
+                self._told.put((path, what))
 
     def _collect(self, dirty: dict[str, str], stop: threading.Event) -> bool:
         """Note the paths that notifications name; True once none came for the settling time."""

@@ -375,7 +375,7 @@ def test_a_folder_of_many_files(watch, tmp_path):
     log_line(tmp_path / "auth.log", 1)
     program.until_event("Failed Login")
     (folder / "7" / "7").write_text("changed")
-    program.until_event("File Modified", 30, path=str(folder / "7" / "7"))
+    program.until_event("File Modified", 60, path=str(folder / "7" / "7"))
     assert program.stop() == 0
     assert len(program.events("File Created")) == 0
 

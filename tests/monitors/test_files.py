@@ -249,3 +249,25 @@ def test_a_root_that_is_not_there_is_watched_once_it_comes(tmp_path):
         watch.until(lambda changes: any(c.path.endswith("page") for c in changes))
     finally:
         watch.close()
+
+
+def test_a_change_while_the_tree_is_learnt_is_told(watch, tmp_path, monkeypatch):
+    (tmp_path / "old").write_text("one")
+
+    def learn(self, stop):
+        (tmp_path / "old").write_text("two")
+        (tmp_path / "new").write_text("x")
+        deadline = time.monotonic() + 5
+        while self._told.qsize() < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return original(self, stop)
+
+    original = Files._learn
+    monkeypatch.setattr(Files, "_learn", learn)
+    seen = watch()
+    seen.until(lambda changes: len(changes) >= 2)
+    assert sorted((c.what, os.path.basename(c.path)) for c in seen.changes) == [
+        ("created", "new"),
+        ("modified", "old"),
+    ]
+    assert seen.changes[0].before is None
