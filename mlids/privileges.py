@@ -12,7 +12,7 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 
 # Numbers from linux/capability.h and linux/prctl.h.
-CAPABILITIES = {"dac_override": 1, "dac_read_search": 2, "net_raw": 13}
+CAPABILITIES = {"dac_override": 1, "dac_read_search": 2, "net_bind_service": 10, "net_raw": 13}
 _VERSION_3 = 0x20080522
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
@@ -28,12 +28,17 @@ class _Data(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 
 
-def needed(logs_dir: Path) -> set[str]:
-    """What MLIDS opens its inputs with and goes on using: raw sockets, logs, its own folder."""
+def needed(logs_dir: Path, ports: Iterable[int] = ()) -> set[str]:
+    """What MLIDS opens its inputs with and goes on using: raw sockets, logs, its own folder.
+
+    ports: those it serves; below 1024 they are for the privileged.
+    """
     kept = {"net_raw", "dac_read_search"}
     places = [place for place in (logs_dir.absolute(), *logs_dir.absolute().parents) if _is(place)]
     if any(place.stat().st_uid != os.geteuid() for place in places[:2]):
         kept.add("dac_override")  # root without it may not write where another user owns
+    if any(port < 1024 for port in ports):
+        kept.add("net_bind_service")
     return kept
 
 

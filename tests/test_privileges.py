@@ -37,6 +37,8 @@ def test_threads_that_start_later_have_only_what_is_kept():
 
 def test_what_is_needed(tmp_path):
     assert needed(tmp_path) == {"net_raw", "dac_read_search"}
+    assert needed(tmp_path, [8080]) == {"net_raw", "dac_read_search"}
+    assert needed(tmp_path, [80]) == {"net_raw", "dac_read_search", "net_bind_service"}
     assert needed(tmp_path / "none" / "none") == {"net_raw", "dac_read_search"}
 
 

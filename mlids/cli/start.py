@@ -65,7 +65,9 @@ def command(ctx: click.Context, /, **options: Any) -> int:
     manager.override(_overrides(options))
     manager.raise_problems()
     # Before there is any other thread: rights are given up by each thread for itself.
-    privileges.drop(privileges.needed(Path(manager.settings.logging.logs_dir)))
+    chosen = manager.settings
+    ports = [chosen.sinks.websocket.port] if chosen.sinks.websocket.enabled else []
+    privileges.drop(privileges.needed(Path(chosen.logging.logs_dir), ports))
     return _Session(manager, options).run()
 
 
