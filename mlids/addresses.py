@@ -5,6 +5,18 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
+# Private (RFC 1918, RFC 6598, RFC 4193), loopback and link-local: what is not outside.
+HOME = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+)
 V6_PREFIXES = (64, 56, 48)  # what one customer, a site, a large site is commonly given
 
 

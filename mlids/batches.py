@@ -46,9 +46,11 @@ class PacketBatch:
     start: Times  # offset of the frame in data
     captured: NDArray[np.uint32]  # bytes of the frame that are there
     length: NDArray[np.uint32]  # bytes it had on the wire
+    link_type: NDArray[np.uint32]  # of its capture: 1 Ethernet, 105 802.11 …; see `capture.links`
     ethertype: NDArray[np.uint16]  # after VLAN tags; 0x0800, 0x86DD, 0x0806 …
     vlan: NDArray[np.uint16]  # outermost VLAN id, 0 without a tag
-    link: NDArray[np.uint8]  # bytes of the link header before the network header
+    tunnel: NDArray[np.uint8]  # how it was wrapped, 0: not; see `capture.decoding.Tunnel`
+    network: NDArray[np.uint16]  # bytes of the frame before the network header, tunnels included
     src_hi: Words
     src_lo: Words
     dst_hi: Words
@@ -61,12 +63,13 @@ class PacketBatch:
     sport: NDArray[np.uint16]
     dport: NDArray[np.uint16]
     flags: NDArray[np.uint8]  # TCP flags, CWR ECE URG ACK PSH RST SYN FIN from high to low bit
-    icmp_type: NDArray[np.uint8]
+    icmp_type: NDArray[np.uint8]  # also of IGMP; of ARP its operation; of SCTP the first chunk's
     icmp_code: NDArray[np.uint8]
     transport: NDArray[np.uint16]  # bytes of the frame before the transport header, 0 without one
     payload_start: Times  # offset in data of what follows the transport header
     payload_length: NDArray[np.uint32]  # bytes the headers say it has, captured or not
     fault: NDArray[np.uint8]  # 0 decoded; else `packets.Fault`: why it could not be decoded
+    sampled: float = 1.0  # share of the flows that the monitor let through
     memo: dict[str, Any] = field(default_factory=dict)  # what detectors computed and may share
 
     def __len__(self) -> int:
@@ -90,7 +93,7 @@ class PacketBatch:
     @classmethod
     def columns(cls) -> list[str]:
         """Names of the per-packet columns."""
-        apart = ("data", "now", "source", "memo")
+        apart = ("data", "now", "source", "sampled", "memo")
         return [f.name for f in fields(cls) if f.name not in apart]
 
 

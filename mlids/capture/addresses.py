@@ -11,24 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mlids.addresses import HOME
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAPPED = 0xFFFF_0000_0000  # what stands before the 32 bits of an IPv4 address in the low word
 WORD = 0xFFFF_FFFF_FFFF_FFFF
 
-# Private (RFC 1918, RFC 6598, RFC 4193), loopback and link-local: what is not outside.
-HOME = (
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-)
+__all__ = ["HOME", "MAPPED", "WORD", "Networks", "address", "is_group", "words"]
 
 
 @lru_cache(maxsize=65536)

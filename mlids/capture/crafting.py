@@ -68,6 +68,9 @@ def ipv4(
     offset: int = 0,
     more: bool = False,
     total: int | None = None,
+    ident: int = 1,
+    df: bool = False,
+    tos: int = 0,
 ) -> bytes:
     """An IPv4 packet; offset: of a fragment, in bytes; total: a length that may lie."""
     options += bytes(-len(options) % 4)
@@ -76,10 +79,10 @@ def ipv4(
     head = struct.pack(
         ">BBHHHBBH4s4s",
         0x40 | size // 4,
-        0,
+        tos,
         total,
-        1,
-        offset // 8 | (0x2000 if more else 0),
+        ident,
+        offset // 8 | (0x2000 if more else 0) | (0x4000 if df else 0),
         ttl,
         protocol,
         0,
@@ -141,8 +144,43 @@ def icmp(kind: int, code: int = 0, payload: bytes = b"", rest: int = 0) -> bytes
     return struct.pack(">BBHI", kind, code, 0, rest) + payload
 
 
+def igmp(kind: int, group: str = "0.0.0.0") -> bytes:  # noqa: S104
+    """An IGMP message."""
+    head = struct.pack(">BBH4s", kind, 0, 0, ipaddress.IPv4Address(group).packed)
+    return head[:2] + struct.pack(">H", checksum(head)) + head[4:]
+
+
+def sctp(sport: int, dport: int, chunk: int = 1, payload: bytes = b"") -> bytes:
+    """An SCTP packet of one chunk: 1 asks for an association, 2 grants it, 6 refuses."""
+    return struct.pack(">HHIIBBH", sport, dport, 0, 0, chunk, 0, 4 + len(payload)) + payload
+
+
+def gre(payload: bytes, ethertype: int = 0, *, key: int | None = None, flags: int = 0) -> bytes:
+    """A GRE header before a packet; key: an identifier that it carries; flags: further ones."""
+    ethertype = ethertype or (0x86DD if payload[:1] and payload[0] >> 4 == 6 else 0x0800)
+    marks = b"" if key is None else struct.pack(">I", key)
+    return struct.pack(">HH", flags | (0 if key is None else 0x2000), ethertype) + marks + payload
+
+
+def vxlan(frame: bytes, identifier: int = 7) -> bytes:
+    """A VXLAN header before an Ethernet frame, as the payload of a datagram to port 4789."""
+    return struct.pack(">II", 0x08000000, identifier << 8) + frame
+
+
+def pppoe(payload: bytes, protocol: int = 0) -> bytes:
+    """A PPPoE session's header before a packet, for ethertype 0x8864."""
+    protocol = protocol or (0x0057 if payload[:1] and payload[0] >> 4 == 6 else 0x0021)
+    return struct.pack(">BBHHH", 0x11, 0, 1, len(payload) + 2, protocol) + payload
+
+
+def mpls(payload: bytes, *labels: int) -> bytes:
+    """A stack of MPLS labels before a packet, for ethertype 0x8847."""
+    stack = [label << 12 | (n == len(labels) - 1) << 8 | 64 for n, label in enumerate(labels)]
+    return struct.pack(f">{len(stack)}I", *stack) + payload
+
+
 def arp(operation: int, src: str, dst: str, mac: str = "02:00:00:00:00:01") -> bytes:
-    """An ARP message for IPv4 over Ethernet: 1 asks, 2 answers."""
+    """An ARP message for IPv4 over Ethernet: 1 asks, 2 answers; mac: of its sender."""
     addresses = [ipaddress.IPv4Address(text).packed for text in (src, dst)]
     head = struct.pack(">HHBBH", 1, 0x0800, 6, 4, operation)
     return head + _mac(mac) + addresses[0] + bytes(6) + addresses[1]

@@ -15,6 +15,7 @@ from mlids.capture.headers import (
     gather,
     ipv4_header,
     ipv6_header,
+    sctp_header,
     tcp_header,
     udp_header,
 )
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
     Times = NDArray[np.int64]
     Rows = NDArray[np.intp]
 
-TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+TCP, UDP, ICMP, ICMP6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
 FRAGMENT, AUTHENTICATION = 44, 51
 # Hop-by-hop, routing, fragment, authentication, destination, mobility, HIP, shim6.
 EXTENSIONS = (0, 43, FRAGMENT, AUTHENTICATION, 60, 135, 139, 140)
 MOST_EXTENSIONS = 16  # longer chains than this are made to confuse
+
+
+class Tunnel(IntEnum):
+    """How a packet was wrapped."""
+
+    NONE = 0
+    IPIP = 1  # IPv4 or IPv6 in IPv4 or IPv6 (RFC 2003, RFC 2473, RFC 4213)
+    GRE = 2
+    VXLAN = 3
 
 
 class Fault(IntEnum):
@@ -46,12 +56,14 @@ class Fault(IntEnum):
     TRANSPORT = 8  # ends inside the transport header
     TRANSPORT_LENGTH = 9  # the transport header contradicts the length of the packet
     ARP = 10  # not IPv4 over Ethernet, or an impossible operation
+    TUNNEL = 11  # what a tunnel carries cannot be read; the columns are those of its outside
 
 
 _KINDS = {
     "ethertype": "u2",
     "vlan": "u2",
-    "link": "u1",
+    "network": "u2",
+    "tunnel": "u1",
     "src_hi": "u8",
     "src_lo": "u8",
     "dst_hi": "u8",
@@ -94,13 +106,13 @@ class Columns:
             found = links.link(self.data, self.start[rows], self.captured[rows], kind)
             self.out["ethertype"][rows] = found.ethertype
             self.out["vlan"][rows] = found.vlan
-            self.out["link"][rows] = found.size
             self.at[rows] = found.size
             self.fault[rows] = np.where(found.short, Fault.LINK, 0)
         self.rest = np.maximum(self.length - self.at, 0)
 
     def read_network(self) -> None:
         """Read IPv4, IPv6 and ARP."""
+        self.out["network"][:] = self.at
         ethertype, fine = self.out["ethertype"], self.fault == 0
         for kind, read in (
             (links.IPV4, self._ipv4),
@@ -210,14 +222,23 @@ class Columns:
         self.at[rows] = at + np.where(fine, 28, 0)
         self.rest[rows] = 0
 
+    def take_over(self, rows: Rows, other: Columns, theirs: Rows) -> None:
+        """Replace rows by rows of other columns of the same frames."""
+        for name, column in self.out.items():
+            column[rows] = other.out[name][theirs]
+        for name in ("fault", "at", "rest", "skip", "has_transport"):
+            getattr(self, name)[rows] = getattr(other, name)[theirs]
+
     def read_transport(self) -> None:
-        """Read TCP, UDP, ICMP and ICMPv6."""
+        """Read TCP, UDP, ICMP, ICMPv6, IGMP and SCTP."""
         protocol = self.out["protocol"]
         whole = (self.fault == 0) & (self.out["fragment"] < 8)  # later fragments have no header
         for numbers, read in (
             ((TCP,), self._tcp),
             ((UDP,), self._udp),
             ((ICMP, ICMP6), self._icmp),
+            ((IGMP,), self._igmp),
+            ((SCTP,), self._sctp),
         ):
             mask = protocol == numbers[0]
             if len(numbers) > 1:
@@ -252,6 +273,20 @@ class Columns:
         out = {"icmp_type": icmp["next"], "icmp_code": icmp["length"]}
         short = self.captured[rows] - at < 8
         self._finish(rows, out, np.full(len(icmp), 8), short, rest < 8)
+
+    def _igmp(self, rows: slice | Rows) -> None:
+        igmp = gather(self.data, self.start[rows] + self.at[rows], extension_header())
+        short = self.captured[rows] - self.at[rows] < 8
+        wrong = self.rest[rows] < 8
+        self._finish(rows, {"icmp_type": igmp["next"]}, np.full(len(igmp), 8), short, wrong)
+
+    def _sctp(self, rows: slice | Rows) -> None:
+        at, rest = self.at[rows], self.rest[rows]
+        sctp = gather(self.data, self.start[rows] + at, sctp_header())
+        short = self.captured[rows] - at < 16
+        fields = {name: sctp[name] for name in ("sport", "dport")}
+        fields["icmp_type"] = sctp["chunk"]
+        self._finish(rows, fields, np.full(len(sctp), 12), short, rest < 16)
 
     def _finish(
         self,

@@ -1,6 +1,7 @@
 """Protocol headers as numpy record types, and how many of them are read at once.
 
-Layouts: RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 768 (UDP), RFC 826 (ARP), and
+Layouts: RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 768 (UDP), RFC 9260 (SCTP),
+RFC 3376 (IGMP), RFC 826 (ARP), and
 https://www.tcpdump.org/linktypes.html for link layers.
 """
 
@@ -35,6 +36,11 @@ def gather(data: NDArray[np.uint8], at: NDArray[Any], record: np.dtype[Any]) -> 
     return found
 
 
+def number(data: NDArray[np.uint8], at: NDArray[Any], kind: str) -> NDArray[Any]:
+    """One number at each of these offsets; kind: as numpy writes it, ``">u2"``."""
+    return gather(data, at, np.dtype(kind))
+
+
 @cache
 def ethernet_header() -> np.dtype[Any]:
     """Destination, source, type."""
@@ -45,6 +51,14 @@ def ethernet_header() -> np.dtype[Any]:
 def tag_header() -> np.dtype[Any]:
     """VLAN tag (IEEE 802.1Q): control information, then the next type."""
     return np.dtype([("tci", ">u2"), ("type", ">u2")])
+
+
+@cache
+def snap_header() -> np.dtype[Any]:
+    """LLC and SNAP (RFC 1042): `llc` is AA AA 03 00, `organisation` 0 where a type follows."""
+    names = ["llc", "organisation", "type"]
+    formats, offsets = [">u4", ">u2", ">u2"], [0, 4, 6]
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": 8})
 
 
 @cache
@@ -96,6 +110,32 @@ def tcp_header() -> np.dtype[Any]:
 def udp_header() -> np.dtype[Any]:
     """Ports and length."""
     return np.dtype([("sport", ">u2"), ("dport", ">u2"), ("length", ">u2"), ("checksum", ">u2")])
+
+
+@cache
+def sctp_header() -> np.dtype[Any]:
+    """Ports, verification tag and checksum, then the type of the first chunk."""
+    return np.dtype(
+        {
+            "names": ["sport", "dport", "chunk"],
+            "formats": [">u2", ">u2", "u1"],
+            "offsets": [0, 2, 12],
+            "itemsize": 16,
+        }
+    )
+
+
+@cache
+def gre_header() -> np.dtype[Any]:
+    """Flags and version, then the ethertype of what is carried (RFC 2784, RFC 2890)."""
+    return np.dtype([("flags", ">u2"), ("type", ">u2")])
+
+
+@cache
+def vxlan_header() -> np.dtype[Any]:
+    """Flags (RFC 7348); the network identifier behind them is of no interest."""
+    names, formats = ["flags"], ["u1"]
+    return np.dtype({"names": names, "formats": formats, "offsets": [0], "itemsize": 8})
 
 
 @cache

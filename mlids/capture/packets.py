@@ -14,6 +14,7 @@ from mlids.batches import PacketBatch
 from mlids.capture.addresses import address, words
 from mlids.capture.decoding import Columns, Fault
 from mlids.capture.headers import PAD
+from mlids.capture.tunnels import unwrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,8 @@ def decode(
     columns.read_links(kinds)
     columns.read_network()
     columns.read_transport()
+    unwrap(columns)
+    link_type = np.broadcast_to(np.asarray(kinds).astype(np.uint32), start.shape)
     last = int(time[-1]) if len(time) else 0
     columns.out["fault"] = columns.fault
     columns.out["transport"] = columns.at.astype(np.uint16)
@@ -67,5 +70,6 @@ def decode(
         start=start,
         captured=columns.captured.astype(np.uint32),
         length=columns.length.astype(np.uint32),
+        link_type=link_type,
         **columns.out,
     )

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from mlids import registry
+from mlids.addresses import HOME
 from mlids.config.fields import fields
 from mlids.events import Plugin
 
@@ -57,6 +58,30 @@ class Thresholds(Section, frozen=True):
     ] = 3.5
 
 
+class NetworkSection(Section, frozen=True):
+    """Whose addresses are ours, and whom the network detectors leave out."""
+
+    home_networks: Annotated[
+        list[str],
+        Meta(
+            description="addresses and networks that are ours: a scan from one of them is MEDIUM,"
+            " from elsewhere HIGH"
+        ),
+    ] = msgspec.field(default_factory=lambda: list(HOME))
+    exclude_ips: Annotated[
+        list[str],
+        Meta(description="addresses and networks that no network detector looks at"),
+    ] = []
+    ignore_sources: Annotated[
+        list[str],
+        Meta(description="addresses and networks that are never blamed: one's own scanners"),
+    ] = []
+    ignore_targets: Annotated[
+        list[str],
+        Meta(description="addresses and networks that may be attacked unheard: honeypots"),
+    ] = []
+
+
 class Logging(Section, frozen=True):
     """The event store (always JSON lines) and the diagnostics log mlids.log."""
 
@@ -95,6 +120,7 @@ class Analysis(Section, frozen=True):
 SECTIONS: dict[str, type[Section]] = {
     "monitoring": Monitoring,
     "thresholds": Thresholds,
+    "network": NetworkSection,
     "logging": Logging,
     "analysis": Analysis,
 }
@@ -203,7 +229,7 @@ def settings_type(folders: tuple[str, ...] = tuple(registry.FOLDERS)) -> type[ms
             if fields(made):
                 groups[title][key] = made
     sections: dict[str, type[msgspec.Struct]] = dict(SECTIONS)
-    order = ["monitoring", "thresholds", "logging", "sinks", "analysis", "integrations"]
+    order = ["monitoring", "thresholds", "network", "logging", "sinks", "analysis", "integrations"]
     sections |= {title: _group(title, members) for title, members in groups.items() if members}
     names = order + [title for title in sections if title not in order]
     members: list[tuple[str, Any, Any]] = [

@@ -14,7 +14,7 @@ from mlids.testing import START_NS, packets
 
 KINDS = (1, 12, 101, 228, 229, 113, 276, 0, 108)
 COLUMNS = (
-    *("ethertype", "vlan", "link", "src_hi", "src_lo", "dst_hi", "dst_lo", "protocol", "ttl"),
+    *("ethertype", "vlan", "network", "src_hi", "src_lo", "dst_hi", "dst_lo", "protocol", "ttl"),
     *("fragment", "sport", "dport", "flags", "icmp_type", "icmp_code", "transport"),
     *("payload_start", "payload_length", "fault"),
 )
@@ -66,7 +66,7 @@ def plain_link(frame: bytes, kind: int, row: dict[str, int]) -> tuple[int, Fault
         tci, ethertype = struct.unpack_from(">HH", frame, size)
         vlan = tci & 0xFFF if depth == 0 else vlan
         size += 4
-    row.update(ethertype=ethertype, vlan=vlan, link=size)
+    row.update(ethertype=ethertype, vlan=vlan, network=size)
     return size, Fault.NONE
 
 
@@ -175,7 +175,7 @@ PACKETS = [
     c.ipv4(*V4, 6, SEGMENT, offset=8, more=True),
     c.ipv4(*V4, 17, c.udp(1, 2, b"x" * 8)[:12], more=True),
     c.ipv4(*V4, 6, SEGMENT, total=0),
-    c.ipv4(*V4, 47, b"gre"),
+    c.ipv4(*V4, 99, b"gre"),
     c.ip(*V6, 6, SEGMENT),
     c.ip(*V6, 17, c.udp(1, 2, b"abc")),
     c.ip(*V6, 58, c.icmp(128, 0, b"ping")),

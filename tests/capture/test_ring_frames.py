@@ -27,7 +27,7 @@ def test_several_by_time_each_row_with_its_owner_and_kind() -> None:
     assert batch.sport.tolist() == [1, 2, 3, 4, 5]
     assert owner.tolist() == [0, 1, 0, 1, 0]
     assert batch.vlan.tolist() == [9, 0, 9, 0, 9]
-    assert batch.link.tolist() == [14, 0, 14, 0, 14]
+    assert batch.network.tolist() == [14, 0, 14, 0, 14]
     assert not batch.fault.any()
 
 

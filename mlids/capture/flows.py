@@ -1,0 +1,120 @@
+"""Conversations within one batch: what was said each way between two endpoints.
+
+A pure function of the batch, worked out once and shared by all detectors. Rows of one conversation
+are brought together by one sort of their keys; everything after that is per conversation, of which
+there are far fewer than packets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from mlids.capture.mixing import endpoint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlids.batches import PacketBatch
+
+LOW = np.uint64(0xFFFF)
+PARTED = 1 << 16  # rows that a sort key has room for
+WITH_PORTS = (6, 17, 132)
+
+
+class Flows(NamedTuple):
+    """Conversations of a batch, in order of their first row; all arrays but `of_row` as long.
+
+    `ahead` is the direction of the first row's packet, `back` the other one. ICMP counts as a
+    conversation of two addresses.
+    """
+
+    key: NDArray[np.uint64]  # the same for both directions; never 0
+    row: NDArray[np.int64]  # first row
+    last: NDArray[np.int64]  # last row
+    ahead: NDArray[np.int64]  # packets
+    back: NDArray[np.int64]
+    ahead_bytes: NDArray[np.int64]  # bytes of payload, as the headers say
+    back_bytes: NDArray[np.int64]
+    ahead_flags: NDArray[np.uint8]  # all TCP flags that were set
+    back_flags: NDArray[np.uint8]
+    of_row: NDArray[np.int32]  # for each row of the batch its conversation, -1: none
+
+    def __bool__(self) -> bool:
+        return len(self.key) > 0
+
+
+def flows(batch: PacketBatch) -> Flows:
+    """The conversations of a batch: rows with a transport header, of both directions together."""
+    if "flows" not in batch.memo:
+        batch.memo["flows"] = _flows(batch)
+    return cast(Flows, batch.memo["flows"])
+
+
+def _flows(batch: PacketBatch) -> Flows:
+    rows = np.flatnonzero(batch.transport)
+    names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "sport", "dport")
+    columns: list[Any] = [getattr(batch, name) for name in names]
+    if len(rows) < len(batch):
+        columns = [column[rows] for column in columns]
+    a, b = (
+        endpoint(columns[0], columns[1], columns[4]),
+        endpoint(columns[2], columns[3], columns[5]),
+    )
+    # Both ends alike, so that both directions have one key; the protocol apart.
+    protocol = batch.protocol[rows].astype(np.uint64)
+    key = (a + b) * np.uint64(0x9E3779B97F4A7C15) + protocol * np.uint64(0xD6E8FEB86659FD93)
+    key = np.maximum(key ^ key >> np.uint64(32), np.uint64(1))
+    order = _grouped(key)
+    return _summed(batch, rows, key, a > b, order)
+
+
+def _grouped(key: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The rows, those of one key together and in order.
+
+    The row fits into the low 16 bits of a number whose upper 48 are the key's: sorting numbers is
+    five times faster than sorting by them. Two keys alike in 48 bits come once in 100,000 batches;
+    their rows are then told apart as neighbours are.
+    """
+    if len(key) > PARTED:
+        return np.argsort(key, kind="stable")
+    marked = (key & ~LOW) | np.arange(len(key), dtype=np.uint64)
+    marked.sort()
+    return (marked & LOW).astype(np.int64)
+
+
+def _summed(
+    batch: PacketBatch,
+    rows: NDArray[np.int64],
+    key: NDArray[np.uint64],
+    side: NDArray[np.bool_],
+    order: NDArray[np.int64],
+) -> Flows:
+    of_row = np.full(len(batch), -1, np.int32)
+    nothing = np.zeros(0, np.int64)
+    if not len(rows):
+        none = np.zeros(0, np.uint8)
+        empty: list[Any] = [nothing.astype(np.uint64), *[nothing] * 6, none, none, of_row]
+        return Flows(*empty)
+    sorted_key, sorted_side, sorted_rows = key[order], side[order], rows[order]
+    fresh = np.ones(len(order), bool)
+    np.not_equal(sorted_key[1:], sorted_key[:-1], out=fresh[1:])
+    first = np.flatnonzero(fresh)
+    number = np.cumsum(fresh, dtype=np.int32) - 1
+    size = np.diff(first, append=len(order))
+    ahead = sorted_side == sorted_side[first][number]
+    payload = batch.payload_length[sorted_rows].astype(np.int64)
+    flags = batch.flags[sorted_rows]
+    every, forward = np.add.reduceat(payload, first), np.add.reduceat(payload * ahead, first)
+    went = np.add.reduceat(ahead, first, dtype=np.int64)
+    flags_ahead = np.bitwise_or.reduceat(flags * ahead, first)
+    flags_back = np.bitwise_or.reduceat(flags * ~ahead, first)
+    begin, end = sorted_rows[first], sorted_rows[first + size - 1]
+    by_time = np.argsort(begin)
+    place = np.empty(len(first), np.int32)
+    place[by_time] = np.arange(len(first), dtype=np.int32)
+    of_row[sorted_rows] = place[number]
+    columns: list[Any] = [sorted_key[first], begin, end, went, size - went, forward]
+    columns += [every - forward, flags_ahead, flags_back]
+    return Flows(*[column[by_time] for column in columns] + [of_row])
