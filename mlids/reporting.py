@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 EVERY_S = 1.0
 LEAST_S = 0.5  # over which a rate is taken
-LOSSES = ("dropped", "rejected", "damaged", "gaps")
+LOSSES = ("dropped", "rejected", "damaged", "gaps", "given_up")
 
 
 class Reporter:

@@ -23,6 +23,7 @@ from mlids.capture.headers import PAD
 from mlids.capture.packets import decode
 from mlids.capture.pcap_format import Frames, PcapRecords
 from mlids.capture.pcapng_format import PcapngRecords
+from mlids.capture.reassembly import Reassembly
 from mlids.capture.records import MOST
 from mlids.capture.unzstd import Unzstd
 from mlids.errors import MLIDSError
@@ -30,6 +31,7 @@ from mlids.errors import MLIDSError
 if TYPE_CHECKING:
     from mlids.batches import PacketBatch
 
+MOST_ROWS = 1 << 16  # of a batch
 WINDOW = 16 * 1024 * 1024
 HEAD = 64 * 1024  # bytes looked at to see what a file is
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -84,6 +86,12 @@ class Capture:
         self._stream = self._unpacked()
         self._format: PcapRecords | PcapngRecords | None = None
         self._now = 0
+        self._reassembly = Reassembly()
+
+    @property
+    def given_up(self) -> int:
+        """Small fragments and datagrams of them that were given up for want of room."""
+        return self._reassembly.evicted
 
     def close(self) -> None:
         """Close the file."""
@@ -103,7 +111,8 @@ class Capture:
                 continue
             frames, used = self._records(buffer, grown, over)
             if frames is not None:
-                yield self._decoded(buffer, frames)
+                for part in _parts(_by_time(frames)):
+                    yield self._decoded(buffer, part)
             if self.damage:
                 return
             rest = grown - used
@@ -173,7 +182,6 @@ class Capture:
         data = np.frombuffer(buffer, np.uint8)
         none = np.zeros(0, np.int64)
         columns = frames or Frames(none, none, none, none, 1, none)
-        columns = _by_time(columns)
         batch = decode(
             data,
             columns.start,
@@ -188,7 +196,7 @@ class Capture:
         self._now = batch.now
         self.read += len(batch)
         self.rejected += int(np.count_nonzero(batch.fault))
-        return batch
+        return self._reassembly.completed(batch)
 
 
 def _buffer(size: int) -> memoryview:
@@ -203,6 +211,13 @@ def _by_time(frames: Frames) -> Frames:
     order = np.argsort(frames.time, kind="stable")
     columns = (c if isinstance(c, int) else c[order] for c in frames)
     return Frames(*columns)  # type: ignore[arg-type]
+
+
+def _parts(frames: Frames) -> Iterator[Frames]:
+    """At most `MOST_ROWS` frames at a time: what detectors make on the way needs room for each."""
+    for at in range(0, len(frames.time), MOST_ROWS):
+        columns = (c if isinstance(c, int) else c[at : at + MOST_ROWS] for c in frames)
+        yield Frames(*columns)  # type: ignore[arg-type]
 
 
 class _Source(io.RawIOBase):

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlids.batches import InputStatus, Monitor, PacketBatch
 from mlids.capture.packets import words
+from mlids.capture.reassembly import Reassembly
 from mlids.capture.ring_frames import Live, merged
 from mlids.capture.rings import Watched
 from mlids.errors import MLIDSError
@@ -67,6 +68,7 @@ class Network(Monitor):
         self._watched: list[Watched] = []
         self._frame = 1
         self._now = 0
+        self._reassembly = Reassembly()
         self._excluded: tuple[tuple[int, int, int], ...] = ()
         self.exclude(self.settings.exclude_endpoints)
 
@@ -158,7 +160,7 @@ class Network(Monitor):
             faulty = np.bincount(owner[batch.fault > 0], minlength=len(owners))
             for number, count in enumerate(faulty):
                 owners[number].rejected += int(count)
-        return batch
+        return self._reassembly.completed(batch)
 
     def _merged(self, parts: list[Live]) -> tuple[PacketBatch, NDArray[np.int64]]:
         source = ",".join(each.name for each in self._watched)
@@ -203,4 +205,7 @@ class Network(Monitor):
 
     def inputs(self) -> list[InputStatus]:
         """Each interface: packets read, dropped by the kernel, own (left out), rejected."""
-        return [each.status() for each in self._watched]
+        found = [each.status() for each in self._watched]
+        if found and self._reassembly.evicted:  # of all interfaces together
+            found[0].counts["given_up"] = self._reassembly.evicted
+        return found

@@ -65,13 +65,14 @@ class Pcap(Monitor):
             self._capture.close()
 
     def inputs(self) -> list[InputStatus]:
-        """The capture: frames read and rejected, bytes read of its size (0: a pipe)."""
+        """The capture: frames read and rejected, fragments given up, bytes read of its size."""
         state, note = self._state
-        counts = dict.fromkeys(("read", "rejected", "bytes", "size"), 0)
+        counts = dict.fromkeys(("read", "rejected", "given_up", "bytes", "size"), 0)
         if (capture := self._capture) is not None:
             counts = {
                 "read": capture.read,
                 "rejected": capture.rejected,
+                "given_up": capture.given_up,
                 "bytes": capture.position,
                 "size": capture.size,
             }

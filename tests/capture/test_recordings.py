@@ -279,3 +279,30 @@ def test_all_labelled_captures_decode(corpora: Path) -> None:
             )
             if asked.returncode == 0:
                 assert int(asked.stdout.split()[0]) == sum(map(len, batches)), path
+
+
+def test_batches_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlids.capture import recordings
+
+    monkeypatch.setattr(recordings, "MOST_ROWS", 7)
+    path = tmp_path / "many.pcap"
+    packet = c.ethernet(c.ipv4("192.0.2.1", "192.0.2.2", 17, c.udp(1, 2)))
+    c.write_pcap(path, [c.Frame(n * 1_000_000, packet) for n in range(20)])
+    batches = list(Capture(str(path)).batches(threading.Event()))
+    assert [len(batch) for batch in batches] == [7, 7, 6]
+    assert np.concatenate([batch.frame for batch in batches]).tolist() == list(range(1, 21))
+
+
+def test_small_fragments_are_joined(tmp_path: Path) -> None:
+    path = tmp_path / "fragments.pcap"
+    segment = c.tcp(40000, 22, "S")
+    pieces = [
+        c.ipv4("192.0.2.1", "192.0.2.2", 6, segment[at : at + 8], offset=at, more=at < 16)
+        for at in (0, 8, 16)
+    ]
+    c.write_pcap(path, [c.Frame(n * 1_000_000, c.ethernet(p)) for n, p in enumerate(pieces)])
+    capture = Capture(str(path))
+    (batch,) = capture.batches(threading.Event())
+    assert batch.dport.tolist()[-1] == 22
+    assert batch.flags.tolist()[-1] == 2
+    assert capture.read == 3

@@ -30,7 +30,7 @@ def test_counts_and_progress(tmp_path: Path) -> None:
     assert monitor.inputs()[0].state == "waiting"
     assert run(monitor) == (21, [])
     size = path.stat().st_size
-    counts = {"read": 21, "rejected": 1, "bytes": size, "size": size}
+    counts = {"read": 21, "rejected": 1, "given_up": 0, "bytes": size, "size": size}
     assert monitor.inputs()[0].counts == counts
     assert monitor.inputs()[0].state == "ok"
 
