@@ -1,3 +1,5 @@
+from itertools import accumulate
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,3 +64,23 @@ def test_the_counts_always_add_up_and_survive_a_restart(triggers, restarts):
         tellings += repeats.close(now)
     tellings += repeats.flush()
     assert sum(t.suppressed + 1 for t in tellings) == count
+
+
+@given(st.lists(st.integers(0, 25), max_size=60), st.integers(1, 40))
+def test_many_triggers_at_once_say_what_each_alone_says(pauses: list[int], piece: int) -> None:
+    times = list(accumulate(pauses))
+    one, other = Repeats(10 / NS), Repeats(10 / NS)
+    apart = [telling for time in times for telling in one.trigger("x", time)]
+    together = [
+        telling
+        for at in range(0, len(times), piece)
+        for _, telling in other.trigger_each("x", times[at : at + piece])
+    ]
+    assert together == apart
+    assert list(one.flush()) == list(other.flush())
+
+
+def test_which_of_many_triggers_told():
+    repeats = Repeats(60)
+    assert [n for n, _ in repeats.trigger_each("x", [n * NS for n in range(12)])] == [0, 9]
+    assert [n for n, _ in repeats.trigger_each("x", [100 * NS])] == [0, 0]  # the rest, and anew

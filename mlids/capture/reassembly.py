@@ -11,29 +11,21 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlids.batches import PacketBatch
 from mlids.capture import links
-from mlids.capture.decoding import Fault
-from mlids.capture.headers import PAD, number
+from mlids.capture.fragments import WAIT_NS, fragments
+from mlids.capture.headers import PAD
 from mlids.capture.packets import decode
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Rows = NDArray[np.intp]
-
 SMALL = 256  # bytes of IP payload; no honest sender cuts so fine but at the end of a datagram
-WAIT_NS = 30_000_000_000  # net.ipv4.ipfrag_time
 MOST = 1024
 MOST_BYTES = 4 << 20
 AT_ONCE = 4096  # small fragments of one batch that are looked at
 RAW = links.RAW[1]
-READABLE = (Fault.NONE, Fault.TRANSPORT, Fault.TRANSPORT_LENGTH)
-Key = tuple[int, ...]
 
 
 class Piece(NamedTuple):
@@ -84,54 +76,50 @@ class Reassembly:
 
     def __init__(self) -> None:
         self.evicted = 0
-        self._open: dict[Key, Datagram] = {}
+        self._open: dict[int, Datagram] = {}
         self._bytes = 0
 
     def completed(self, batch: PacketBatch) -> PacketBatch:
         """The batch, with a row for each datagram that it completes."""
-        rows = np.flatnonzero(batch.fragment)
-        if not len(rows):
+        if not batch.fragment.any():
             return batch
         made: list[tuple[int, bytes]] = []
-        for key, piece in self._pieces(batch, rows):
+        for key, piece in self._pieces(batch):
             whole = self._joined(key, piece)
             if whole is not None:
                 made.append((piece.row, whole))
         return _with(batch, made) if made else batch
 
-    def _pieces(self, batch: PacketBatch, rows: Rows) -> Iterator[tuple[Key, Piece]]:
-        rows = rows[np.isin(batch.fault[rows], READABLE)]
-        six = batch.ethertype[rows] == links.IPV6
-        network = batch.start[rows] + batch.network[rows]
-        length = number(batch.data, network + np.where(six, 4, 2), ">u2").astype(np.int64)
-        end = network + length + 40 * six
-        there = batch.transport[rows] > 0
-        begin = np.where(
-            there, batch.start[rows] + batch.transport[rows], batch.payload_start[rows]
-        )
-        ident = np.where(
-            six, number(batch.data, begin - 4, ">u4"), number(batch.data, network + 4, ">u2")
-        )
-        kept = (end <= batch.start[rows] + batch.captured[rows]) & (end > begin)
-        small = kept & (end - begin < SMALL)
+    def _pieces(self, batch: PacketBatch) -> Iterator[tuple[int, Piece]]:
+        found = fragments(batch)
+        size = found.end - found.begin
+        kept = (found.end <= batch.start[found.row] + batch.captured[found.row]) & (size > 0)
+        small = kept & (size < SMALL)
         if not small.any() and not self._open:
             return
         # The large ones are of interest where a small one of the same datagram is known.
-        kept &= small | np.isin(ident, ident[small]) | bool(self._open)
-        chosen = np.flatnonzero(kept)
-        self.evicted += max(0, len(chosen) - AT_ONCE)
-        for n in chosen[:AT_ONCE].tolist():
-            row, bits = int(rows[n]), int(batch.fragment[rows[n]])
-            names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "protocol")
-            key = (*(int(getattr(batch, name)[row]) for name in names), int(ident[n]))
-            data = batch.data[begin[n] : end[n]].tobytes()
-            header = batch.data[network[n] : begin[n]].tobytes()
-            time = int(batch.time[row])
-            piece = Piece(row, time, bits & 0xFFF8, bool(bits & 1), header, data)
+        kept &= small | np.isin(found.key, found.key[small]) | bool(self._open)
+        found, small = found.take(kept), small[kept]
+        self.evicted += max(0, len(small) - AT_ONCE)
+        for n in range(min(len(small), AT_ONCE)):
+            key = int(found.key[n])
             if small[n] or key in self._open:
-                yield key, piece
+                network, begin, end = int(found.network[n]), int(found.begin[n]), int(found.end[n])
+                header, data = batch.data[network:begin], batch.data[begin:end]
+                row = int(found.row[n])
+                yield (
+                    key,
+                    Piece(
+                        row,
+                        int(batch.time[row]),
+                        int(found.offset[n]),
+                        bool(found.more[n]),
+                        header.tobytes(),
+                        data.tobytes(),
+                    ),
+                )
 
-    def _joined(self, key: Key, piece: Piece) -> bytes | None:
+    def _joined(self, key: int, piece: Piece) -> bytes | None:
         """Take a fragment; the packet that it completes, if it does."""
         known = self._open.get(key)
         if known is not None and piece.time - known.since > WAIT_NS:
@@ -158,7 +146,7 @@ class Reassembly:
             self.evicted += not late
             self._forget(key)
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: int) -> None:
         self._bytes -= self._open.pop(key).size
 
 
@@ -174,7 +162,7 @@ def _packet(header: bytes, data: bytes) -> bytes:
 
 
 def _checksum(head: bytes) -> int:
-    total = sum(struct.unpack(f">{len(head) // 2}H", head))
+    total = int(sum(struct.unpack(f">{len(head) // 2}H", head)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -1,0 +1,1 @@
+"""Packets that no honest host sends: what is odd about headers, fragments and checksums."""
