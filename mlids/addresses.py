@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from functools import lru_cache
 
 # Private (RFC 1918, RFC 6598, RFC 4193), loopback and link-local: what is not outside.
@@ -26,6 +25,8 @@ def normalise(text: str) -> str:
 
     ``::ffff:1.2.3.4`` is ``1.2.3.4``, the zone of ``fe80::1%eth0`` is left out, brackets go.
     """
+    import ipaddress
+
     try:
         address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
     except ValueError:
@@ -42,6 +43,8 @@ def keys(address: str) -> tuple[str, ...]:
     An IPv4 address by itself; an IPv6 address by its /64, and by /56 and /48, since one attacker
     easily has that many. Anything else (a host name) by itself.
     """
+    import ipaddress
+
     if ":" not in address:
         return (address,)
     try:
@@ -52,4 +55,6 @@ def keys(address: str) -> tuple[str, ...]:
 
 
 def _network(whole: int, bits: int) -> str:
+    import ipaddress
+
     return f"{ipaddress.IPv6Address(whole >> (128 - bits) << (128 - bits))}/{bits}"

@@ -10,14 +10,16 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mlids import __version__, assembly, diagnostics, trial
+from mlids.addresses import HOME
 from mlids.batches import Detector, Monitor
-from mlids.config import ConfigManager
+from mlids.config import ConfigManager, networks
 from mlids.delivery import Delivery
 from mlids.errors import MLIDSError
 from mlids.events import Event, EventFilter, EventHandler, EventSink, Notifier
@@ -109,6 +111,7 @@ class MLIDS:
 
     def _begin(self, settings: Any) -> None:
         self.started_ns = time.time_ns()
+        self._doubt_home(settings.network.home_networks)
         for warning in self.config.warnings:
             _log.warning("%s", warning)
         self._build_deliveries(settings)
@@ -119,6 +122,16 @@ class MLIDS:
         )
         self._start_parts()
         self.reporter.start()
+
+    def _doubt_home(self, home: list[str]) -> None:
+        """Home networks that somebody chose, without this machine: hardly what is meant."""
+        if tuple(home) != HOME and hasattr(socket, "AF_PACKET"):
+            from mlids.capture.interfaces import own_addresses
+
+            for address in networks.strangers(home, own_addresses()):
+                self.config.warnings.append(
+                    f"network.home_networks: this machine's address {address} is in none of them"
+                )
 
     def stop(self) -> None:
         """Stop within 5 s: everything found is stored, and delivered or spooled. Never raises."""

@@ -300,3 +300,23 @@ def test_uptime_counts_while_it_runs(make):
     assert 0 < app.status().uptime < 60
     app.stop()
     assert app.stats()["uptime"] == 0
+
+
+def test_home_networks_without_this_machine_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlids.capture.interfaces.own_addresses", lambda: ["203.0.113.5"])
+    warnings = {}
+    for home in (["10.0.0.0/8"], ["203.0.113.0/24"], None):
+        path = tmp_path / "config.yaml"
+        text = f"network: {{home_networks: {home}}}\n" if home else ""
+        path.write_text(
+            text + "monitoring: {interface: none, app_log: none, directory: " + str(tmp_path)
+            + "}\nlogging: {logs_dir: " + str(tmp_path / "logs") + "}\n"
+        )  # fmt: skip
+        ids = MLIDS(path)
+        ids.start()
+        ids.stop()
+        warnings[str(home)] = ids.config.warnings
+    assert warnings.pop("['10.0.0.0/8']") == [
+        "network.home_networks: this machine's address 203.0.113.5 is in none of them"
+    ]
+    assert set(map(tuple, warnings.values())) == {()}

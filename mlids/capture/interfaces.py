@@ -8,7 +8,8 @@ import socket
 import struct
 from pathlib import Path
 
-_GET_FLAGS, _GET_HARDWARE = 0x8913, 0x8927  # SIOCGIFFLAGS, SIOCGIFHWADDR
+# SIOCGIFFLAGS, SIOCGIFADDR, SIOCGIFHWADDR
+_GET_FLAGS, _GET_ADDRESS, _GET_HARDWARE = 0x8913, 0x8915, 0x8927
 UP, LOOPBACK = 0x1, 0x8
 ROUTE_UP = 0x1
 ETHERNET_KINDS = (1, 772)  # ARPHRD_ETHER, ARPHRD_LOOPBACK
@@ -42,6 +43,20 @@ def _ask(name: str, what: int) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker, contextlib.suppress(OSError):
         return fcntl.ioctl(asker, what, struct.pack("16s24x", encoded))
     return bytes(40)
+
+
+def own_addresses() -> list[str]:
+    """The addresses of this machine that others know it by: no loopback, no link-local ones."""
+    found = []
+    for name in names():
+        answer = _ask(name, _GET_ADDRESS)
+        if answer[16:18] != bytes(2) and not flags(name) & LOOPBACK:
+            found.append(socket.inet_ntoa(answer[20:24]))
+    for line in _lines(Path("/proc/net/if_inet6")):
+        packed, scope = bytes.fromhex(line.split()[0]), int(line.split()[3], 16)
+        if scope == 0:  # global
+            found.append(socket.inet_ntop(socket.AF_INET6, packed))
+    return found
 
 
 def automatic() -> list[str]:

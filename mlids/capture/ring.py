@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids.capture import bpf, interfaces, links
+from mlids.capture import bpf, interfaces, links, sampling
 from mlids.capture.headers import PAD, gather
 from mlids.capture.ring_frames import Live
 from mlids.errors import MLIDSError
@@ -43,14 +43,22 @@ AT_ONCE = 4 * 1024 * 1024  # bytes copied out at most in one read
 class Ring:
     """One interface, opened.
 
-    megabytes: size of the ring; snaplen: bytes kept of each frame; filter: see `bpf.compiled`.
+    megabytes: size of the ring; snaplen: bytes kept of each frame; filter: see `bpf.compiled`;
+    sampling_rate: share of the conversations that is let in.
     Raises `MLIDSError` E003 (no such interface), E009 (no right), E002 or E005 (filter).
     read, dropped: frames taken, and lost for want of room, since it was opened; seen: frames that
     the kernel wrote into the ring by the last `count_drops`.
     """
 
     def __init__(
-        self, name: str, *, megabytes: int, snaplen: int, filter: str = "", promiscuous: bool = True
+        self,
+        name: str,
+        *,
+        megabytes: int,
+        snaplen: int,
+        filter: str = "",
+        promiscuous: bool = True,
+        sampling_rate: float = 1.0,
     ) -> None:
         self.name = name
         self.read = self.dropped = self.seen = 0
@@ -61,6 +69,7 @@ class Ring:
         whole = interfaces.has_ethernet_headers(name)
         self.kind = links.ETHERNET if whole else links.RAW[0]
         program = bpf.compiled(filter, self.kind, snaplen)
+        program = sampling.sampled(program, sampling_rate, snaplen)
         self._socket = _socket(socket.SOCK_RAW if whole else socket.SOCK_DGRAM)
         self._blocks = max(4, megabytes * 1024 * 1024 // BLOCK)
         self._next = 0

@@ -20,7 +20,7 @@ HAS_PACKET_SOCKETS = hasattr(socket, "AF_PACKET")
 class Watched:
     """One interface and its capture; counts go on over reopenings.
 
-    settings: ring_mb, snaplen, filter and promiscuous are used.
+    settings: ring_mb, snaplen, filter, promiscuous and sampling_rate are used.
     """
 
     polled = HAS_PACKET_SOCKETS
@@ -40,6 +40,7 @@ class Watched:
         if HAS_PACKET_SOCKETS:
             from mlids.capture.ring import Ring
 
+            options["sampling_rate"] = s.sampling_rate
             self._capture = Ring(self.name, promiscuous=s.promiscuous, **options)
         else:
             from mlids.capture.scapy_ring import ScapyCapture

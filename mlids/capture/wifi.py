@@ -96,7 +96,8 @@ def management(batch: PacketBatch) -> Management:
         return _management(batch, PLAIN)
     found = Management(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     order = np.argsort(found.row, kind="stable")
-    return Management(*(column[order] for column in found))
+    columns: list[Any] = [column[order] for column in found]
+    return Management(*columns)
 
 
 def _management(batch: PacketBatch, kind: int) -> Management:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mlids.atomic import write_atomically
-from mlids.config import check, keys
+from mlids.config import check, keys, networks
 from mlids.config.edit import with_value
 from mlids.config.generate import default_text
 from mlids.config.schema import SECTIONS, UNUSED, extra, settings_type
@@ -58,6 +58,9 @@ class ConfigManager:
         self.warnings = document.warnings + slips
         merged = self._merged()
         self.problems = document.problems + check.problems(merged, self._type(), self._line)
+        wrong = networks.problems(merged, self._line)
+        self.problems += wrong
+        self.warnings += [] if wrong else networks.doubts(merged)
         self.warnings += [
             f"{key} has no effect: {why}" for key, why in UNUSED.items() if self._is_changed(key)
         ]

@@ -16,7 +16,7 @@ from mlids.batches import InputStatus, Monitor, PacketBatch
 from mlids.capture.packets import words
 from mlids.capture.reassembly import Reassembly
 from mlids.capture.ring_frames import Live, merged
-from mlids.capture.rings import Watched
+from mlids.capture.rings import HAS_PACKET_SOCKETS, Watched
 from mlids.errors import MLIDSError
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ class NetworkSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     ring_mb: Annotated[
         int, msgspec.Meta(ge=1, le=1024, description="megabytes of buffer for each interface")
     ] = 16
+    sampling_rate: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, le=1, description="share of conversations looked at, for links that are too fast"
+        ),
+    ] = 1.0
     exclude_endpoints: Annotated[
         list[tuple[str, int]],
         msgspec.Meta(description="(address, port) whose packets are left out", extra={"key": ""}),
@@ -69,6 +75,8 @@ class Network(Monitor):
         self._frame = 1
         self._now = 0
         self._reassembly = Reassembly()
+        # Elsewhere than on Linux no kernel samples for us: then everything is looked at.
+        self._share = self.settings.sampling_rate if HAS_PACKET_SOCKETS else 1.0
         self._excluded: tuple[tuple[int, int, int], ...] = ()
         self.exclude(self.settings.exclude_endpoints)
 
@@ -165,6 +173,7 @@ class Network(Monitor):
     def _merged(self, parts: list[Live]) -> tuple[PacketBatch, NDArray[np.int64]]:
         source = ",".join(each.name for each in self._watched)
         batch, owner = merged(parts, source, self._frame, self._now)
+        object.__setattr__(batch, "sampled", self._share)
         self._frame += len(batch)
         self._now = batch.now
         return batch, owner
