@@ -23,6 +23,7 @@ from mlids.config import ConfigManager, networks
 from mlids.delivery import Delivery
 from mlids.errors import MLIDSError
 from mlids.events import Event, EventFilter, EventHandler, EventSink, Notifier
+from mlids.gaps import Gap
 from mlids.logger import EventLogger
 from mlids.metrics import Metrics
 from mlids.pipeline import Lane
@@ -314,6 +315,12 @@ class MLIDS:
         if self.logger and error.code in ("E004", "E009", "E101", "E102", "E103", "E104"):
             text = f"{error.message}; {error.hint}"
             self._log_system("Monitoring Gap", text, "MEDIUM", code=error.code)
+
+    def report_gap(self, gap: Gap) -> None:
+        """Store and hand on that MLIDS did not see everything."""
+        if self.logger:
+            counts = {"input": gap.input, "what": gap.what, "count": gap.count}
+            self._log_system("Monitoring Gap", gap.text, "MEDIUM", **counts)
 
     def _tell_only(self, error: MLIDSError) -> None:
         self.problems.append(str(error))

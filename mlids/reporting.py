@@ -16,6 +16,7 @@ from mlids import __version__, status
 from mlids.batches import InputStatus
 from mlids.errors import MLIDSError
 from mlids.events import format_time
+from mlids.gaps import Gaps
 from mlids.metrics import Rate
 from mlids.pipeline import Lane
 from mlids.status import InputRate, Status
@@ -36,6 +37,7 @@ class Reporter:
         self.app = app
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._gaps = Gaps()
         self._rates: dict[str, Rate] = {}
         self._asked = threading.Lock()  # the console, sinks and the status ask from their threads
         self._last_rates: dict[str, tuple[float, float]] = {}  # and when they were taken
@@ -64,10 +66,22 @@ class Reporter:
         ends = [end for d in self.app.deliveries for end in getattr(d.handler, "endpoints", list)()]
         for lane in self.app.lanes:
             lane.monitor.exclude(ends)  # what MLIDS itself sends makes no events
+        self._look_for_gaps()
         try:
             status.write(self.status())
         except (MLIDSError, OSError) as error:
             _log.debug("no status written: %s", error)
+
+    def _look_for_gaps(self) -> None:
+        inputs = [one for lane in self.app.lanes for one in lane.monitor.inputs()]
+        given_up = {
+            (name, what): count
+            for lane in self.app.lanes
+            for name, detector in lane.detectors.items()
+            for what, count in detector.counts().items()
+        }
+        for gap in self._gaps.observe(inputs, given_up, time.monotonic()):
+            self.app.report_gap(gap)
 
     def stats(self) -> dict[str, float]:
         """Figures for dashboards: events_per_second, total_events, active_alerts, uptime (s)."""

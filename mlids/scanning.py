@@ -106,9 +106,17 @@ class Scan:
             for batch in merged(self._batches(monitor) for monitor in self.monitors[name]):
                 for detector in detectors.values():
                     yield from map(self._counted, detector.inspect(batch))
-            for detector in detectors.values():
+            for plugin, detector in detectors.items():
                 yield from map(self._counted, detector.flush())
+                self._given_up(plugin, detector)
         self._conclude(time.monotonic() - began)
+
+    def _given_up(self, name: str, detector: Any) -> None:
+        """What a detector had no room for, so that nobody takes silence for safety."""
+        for what, count in detector.counts().items():
+            if count:
+                words = what.replace("_", " ")
+                self.summary.problems.append(f"{name}: {count:,} {words} for want of room")
 
     def _batches(self, monitor: Monitor) -> Iterator[Any]:
         try:
