@@ -47,7 +47,7 @@ class Fault(IntEnum):
 
     NONE = 0
     LINK_TYPE = 1  # a link type that is not known
-    LINK = 2  # ends inside the link header
+    LINK = 2  # ends inside the link header, or has more tags or labels than are followed
     NETWORK = 3  # ends inside the network header
     VERSION = 4  # the IP version contradicts the link header
     HEADER_LENGTH = 5  # an IPv4 header shorter than its fixed part

@@ -39,7 +39,7 @@ Rows = Any
 
 
 class Link(NamedTuple):
-    """What the link layer says, row by row; `short` where the frame ends inside its header."""
+    """What the link layer says, row by row; `short` where it ends within, or goes too deep."""
 
     size: NDArray[np.int64]
     ethertype: NDArray[np.uint16]
@@ -119,6 +119,7 @@ def _tags(
         found.ethertype[rows] = tag["type"]
         found.size[rows] += 4
         rows = rows[np.isin(tag["type"], TAGS)]
+    found.short[rows] = True
 
 
 def _pppoe(
@@ -147,6 +148,7 @@ def _labels(
         bottom = word & 0x100 > 0
         _below_labels(data, start, captured, found, rows[bottom])
         rows = rows[~bottom]
+    found.short[rows] = True
 
 
 def _below_labels(

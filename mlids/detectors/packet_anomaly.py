@@ -45,6 +45,7 @@ KINDS = {
     "truncated": Kind("LOW", "ends inside a header"),
     "extensions": Kind("MEDIUM", "IPv6 extension headers that are cut or too many"),
     "bad-tunnel": Kind("LOW", "a tunnel whose content cannot be read"),
+    "nested-tunnel": Kind("LOW", "a tunnel within a tunnel, which hides what it carries"),
     "bad-checksum": Kind("LOW", "a checksum that is wrong, though its sender's others are right"),
     "tiny-fragment": Kind("MEDIUM", "a fragment so small that headers come apart"),
     "fragment-overlap": Kind("MEDIUM", "a fragment that lies over another of its datagram"),

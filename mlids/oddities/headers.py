@@ -13,6 +13,7 @@ from mlids.capture.addresses import Networks
 from mlids.capture.decoding import ICMP6, IGMP, TCP, UDP, Fault
 from mlids.capture.flows import flows
 from mlids.capture.headers import number
+from mlids.capture.tunnels import GRE, IPV4_IN, IPV6_IN, VXLAN_PORTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ BY_FAULT = {
 }
 LOOSE, STRICT = 131, 137  # IPv4 options that route by the sender's will (RFC 791)
 ROUTING = 43
+TUNNELS = (IPV4_IN, IPV6_IN, GRE)
 OPTION_STEPS = 10
 # Never the source of a packet: this network, loopback, groups, reserved (RFC 6890).
 NO_SOURCES = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::1/128", "ff00::/8")
@@ -48,6 +50,7 @@ def oddities(batch: PacketBatch) -> Iterator[tuple[str, Rows]]:
     yield "flags", _flags(batch)
     yield from _endpoints(batch)
     yield from _routing(batch)
+    yield "nested-tunnel", _nested(batch)
 
 
 def _faults(batch: PacketBatch) -> Iterator[tuple[str, Rows]]:
@@ -104,7 +107,7 @@ def _endpoints(batch: PacketBatch) -> Iterator[tuple[str, Rows]]:
 
 def _suspects(batch: PacketBatch, rows: Rows) -> NDArray[np.bool_]:
     """A quick look, the same for both directions of a conversation."""
-    found = (batch.sport[rows] == 0) | (batch.dport[rows] == 0)
+    found: NDArray[np.bool_] = (batch.sport[rows] == 0) | (batch.dport[rows] == 0)
     found &= (batch.protocol[rows] == TCP) | (batch.protocol[rows] == UDP)
     impossible, _, mapped = _impossible()
     addresses = [(batch.src_hi[rows], batch.src_lo[rows]), (batch.dst_hi[rows], batch.dst_lo[rows])]
@@ -158,6 +161,13 @@ def _within_host(batch: PacketBatch, rows: Rows) -> NDArray[np.bool_]:
     sender, receiver = macs.macs(batch, rows)
     found: NDArray[np.bool_] = (sender == 0) & (receiver == 0)
     return found
+
+
+def _nested(batch: PacketBatch) -> Rows:
+    """Tunnels within tunnels: what is in the inner one is not looked at."""
+    rows: Rows = np.flatnonzero(batch.tunnel)
+    wrapped = np.isin(batch.protocol[rows], TUNNELS)
+    return rows[wrapped | np.isin(batch.dport[rows], VXLAN_PORTS)]
 
 
 def _routing(batch: PacketBatch) -> Iterator[tuple[str, Rows]]:

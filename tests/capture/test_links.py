@@ -41,9 +41,10 @@ def test_tags_are_followed_so_deep_and_no_deeper() -> None:
     frames = [c.ethernet(FOUR, tags=list(range(1, n + 1))) for n in range(links.MOST_TAGS + 2)]
     found = read(frames, links.ETHERNET)
     depth = links.MOST_TAGS
-    assert found.vlan.tolist() == [0, *[1] * (depth + 1)]
-    assert found.size.tolist() == [14 + 4 * min(n, depth) for n in range(depth + 2)]
-    assert found.ethertype.tolist() == [links.IPV4] * (depth + 1) + [0x8100]
+    assert found.vlan.tolist() == [0, *[1] * depth, 0]
+    assert found.size.tolist() == [14 + 4 * n for n in range(depth + 1)] + [0]
+    assert found.ethertype.tolist() == [links.IPV4] * (depth + 1) + [0]
+    assert found.short.tolist() == [False] * (depth + 1) + [True]
 
 
 def test_frame_cut_inside_a_tag_is_short() -> None:
@@ -77,8 +78,9 @@ def test_pppoe_sessions_and_mpls_labels_are_stepped_over() -> None:
         c.ethernet(c.mpls(FOUR, *range(1, links.MOST_LABELS + 2)), 0x8847),
     ]
     found = read(frames, links.ETHERNET)
-    assert found.ethertype.tolist() == [0x0800, 0x86DD, links.PPPOE, 0x0800, 0x86DD, 0x8847]
-    assert found.size.tolist() == [22, 26, 14, 18, 26, 14 + 4 * links.MOST_LABELS]
+    assert found.ethertype.tolist() == [0x0800, 0x86DD, links.PPPOE, 0x0800, 0x86DD, 0]
+    assert found.size.tolist() == [22, 26, 14, 18, 26, 0]
+    assert found.short.tolist() == [False] * 5 + [True]
     assert found.vlan.tolist() == [0, 7, 0, 0, 0, 0]
 
 
