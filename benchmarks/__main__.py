@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks import delivery, logs, network, rest
+from benchmarks import delivery, logs, network, network_memory, rest
 
 Row = dict[str, Any]
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "capture": network.capture_scan,
     "live": network.live_capture,
+    "memory": network_memory.memory,
     "logs": logs.auth_log,
     "delivery": delivery.delivery,
     "rest": rest.rest,

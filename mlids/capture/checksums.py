@@ -7,6 +7,7 @@ the pseudo header alone, or nothing. That is no fault of the packet: it is `LEFT
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,28 +63,36 @@ def transport(batch: PacketBatch, rows: Rows) -> NDArray[np.uint8]:
     # A routing header changes the address that is summed; other extensions are as rare.
     six = batch.ethertype[rows] == IPV6
     whole &= ~six | (batch.transport[rows] == batch.network[rows] + 40)
-    for protocol, field in FIELD.items():
-        mine = whole & (batch.protocol[rows] == protocol)
-        least = 0
-        for width in WIDTHS:
-            some = np.flatnonzero(mine & (size > least) & (size <= width))
-            least = width
-            if len(some):
-                sums = _pseudo(batch, rows[some], size[some], protocol)
-                found[some] = _judged(batch, begin[some], size[some], width, sums, field)
+    whole &= (_fields()[batch.protocol[rows]] > 0) & (size <= WIDTHS[-1])
+    chosen = np.flatnonzero(whole)
+    begin, size, rows = begin[chosen], size[chosen], rows[chosen]
+    least = 0
+    for width in WIDTHS:
+        some = np.flatnonzero((size > least) & (size <= width))
+        least = width
+        if len(some):
+            found[chosen[some]] = _judged(batch, rows[some], begin[some], size[some], width)
     return found
 
 
-def _judged(
-    batch: PacketBatch, begin: Any, size: Any, width: int, pseudo: Words, field: int
-) -> NDArray[np.uint8]:
+@cache
+def _fields() -> NDArray[np.uint8]:
+    """By protocol where the checksum stands, 0 where there is none."""
+    table = np.zeros(256, np.uint8)
+    for protocol, field in FIELD.items():
+        table[protocol] = field
+    return table
+
+
+def _judged(batch: PacketBatch, rows: Rows, begin: Any, size: Any, width: int) -> NDArray[np.uint8]:
+    protocol = batch.protocol[rows]
+    pseudo = _pseudo(batch, rows, size, protocol)
     total = _folded(_summed(batch, begin, size, width) + pseudo)
-    written = number(batch.data, begin + field, ">u2").astype(np.uint64)
+    written = number(batch.data, begin + _fields()[protocol], ">u2").astype(np.uint64)
     left = (written == 0) | (written == pseudo)
     verdict = np.where(left, Checksum.LEFT_TO_THE_CARD, Checksum.WRONG)
     verdict[total == LOW] = Checksum.RIGHT
-    if field == FIELD[UDP]:
-        verdict[written == 0] = Checksum.UNKNOWN  # RFC 768: none was made
+    verdict[(written == 0) & (protocol == UDP)] = Checksum.UNKNOWN  # RFC 768: none was made
     return verdict.astype(np.uint8)
 
 
@@ -101,18 +110,16 @@ def _summed(batch: PacketBatch, at: Any, size: Any, width: int) -> Words:
     return native.astype(">u2").view("<u2").astype(np.uint64)
 
 
-def _pseudo(batch: PacketBatch, rows: Rows, size: Any, protocol: int) -> Words:
-    """The folded sum of the pseudo header (RFC 9293 § 3.1, RFC 8200 § 8.1)."""
-    if protocol == ICMP:
-        return np.zeros(len(rows), np.uint64)
-    four = (batch.ethertype[rows] == IPV4)[:, None]
-    low = np.stack((batch.src_lo[rows], batch.dst_lo[rows]), axis=1)
-    low = np.where(four, low & np.uint64(0xFFFF_FFFF), low)
-    words = np.concatenate(
-        (low, np.stack((batch.src_hi[rows], batch.dst_hi[rows]), axis=1)), axis=1
-    )
-    halves = (words & np.uint64(0xFFFF_FFFF)) + (words >> np.uint64(32))
-    total = halves.sum(axis=1, dtype=np.uint64) + size.astype(np.uint64) + np.uint64(protocol)
+def _pseudo(batch: PacketBatch, rows: Rows, size: Any, protocol: NDArray[np.uint8]) -> Words:
+    """The folded sum of the pseudo header (RFC 9293 § 3.1, RFC 8200 § 8.1); of ICMP none."""
+    half = np.uint64(0xFFFF_FFFF)
+    four = batch.ethertype[rows] == IPV4
+    total = size.astype(np.uint64) + protocol
+    for low, high in ((batch.src_lo, batch.src_hi), (batch.dst_lo, batch.dst_hi)):
+        word, upper = low[rows], high[rows]
+        total += (word & half) + np.where(four, 0, word >> np.uint64(32))
+        total += (upper & half) + (upper >> np.uint64(32))
+    total[protocol == ICMP] = 0
     return _folded(total)
 
 

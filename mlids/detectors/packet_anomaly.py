@@ -116,11 +116,7 @@ class PacketAnomaly(Detector[PacketBatch]):
     def inspect(self, batch: PacketBatch) -> Iterable[Event]:
         """What is odd in this batch, by the volume law, and what ended episodes held back."""
         events: list[Event] = []
-        tiny, over = self._cuts.inspect(batch)
-        found = [*oddities(batch), ("tiny-fragment", tiny), ("fragment-overlap", over)]
-        if self.settings.checksums:
-            found.append(("bad-checksum", self._senders.inspect(batch)))
-        for name, rows in found:
+        for name, rows in self._odd(batch) if len(batch) else ():
             if len(rows) and len(rows := self._of_interest(batch, rows)):
                 events += self._told(name, batch, rows)
         events += [self._rest(telling) for telling in self._repeats.close(batch.now)]
@@ -128,6 +124,13 @@ class PacketAnomaly(Detector[PacketBatch]):
             going_on = self._repeats.first_seen
             self._latest = {k: v for k, v in self._latest.items() if going_on(k) is not None}
         return events
+
+    def _odd(self, batch: PacketBatch) -> Iterator[tuple[str, Rows]]:
+        tiny, over = self._cuts.inspect(batch)
+        yield from oddities(batch)
+        yield from (("tiny-fragment", tiny), ("fragment-overlap", over))
+        if self.settings.checksums:
+            yield "bad-checksum", self._senders.inspect(batch)
 
     def flush(self) -> Iterable[Event]:
         """What was held back."""

@@ -107,16 +107,31 @@ def _endpoints(batch: PacketBatch) -> Iterator[tuple[str, Rows]]:
 
 def _suspects(batch: PacketBatch, rows: Rows) -> NDArray[np.bool_]:
     """A quick look, the same for both directions of a conversation."""
-    found: NDArray[np.bool_] = (batch.sport[rows] == 0) | (batch.dport[rows] == 0)
-    found &= (batch.protocol[rows] == TCP) | (batch.protocol[rows] == UDP)
-    impossible, _, mapped = _impossible()
-    addresses = [(batch.src_hi[rows], batch.src_lo[rows]), (batch.dst_hi[rows], batch.dst_lo[rows])]
-    for hi, lo in addresses:
-        found |= impossible.among(hi, lo)
-        found |= mapped.among(hi, lo) & (batch.ethertype[rows] == links.IPV6)
-    found |= (addresses[0][0] == addresses[1][0]) & (addresses[0][1] == addresses[1][1])
-    found &= (addresses[0][1] > 0) | (addresses[1][1] > 0)
+    sport, dport, protocol = batch.sport[rows], batch.dport[rows], batch.protocol[rows]
+    found: NDArray[np.bool_] = ((sport == 0) | (dport == 0)) & (
+        (protocol == TCP) | (protocol == UDP)
+    )
+    six = batch.ethertype[rows] == links.IPV6
+    src_hi, src_lo, dst_hi, dst_lo = (
+        column[rows] for column in (batch.src_hi, batch.src_lo, batch.dst_hi, batch.dst_lo)
+    )
+    odd = _odd_octets()
+    for hi, lo in ((src_hi, src_lo), (dst_hi, dst_lo)):
+        # IPv4 and the unspecified and loopback addresses of IPv6 have nothing in the upper word.
+        low = (hi == 0) & (odd[(lo >> np.uint64(24)) & np.uint64(0xFF)] | six)
+        found |= low | (hi >> np.uint64(56) == 0xFF)
+    found |= (src_lo == dst_lo) & (src_hi == dst_hi)
+    found &= (src_lo > 0) | (dst_lo > 0)
     return found
+
+
+@cache
+def _odd_octets() -> NDArray[np.bool_]:
+    """First octets of IPv4 addresses that cannot be everywhere (see `NO_SOURCES`)."""
+    table = np.zeros(256, bool)
+    table[[0, 127]] = True
+    table[224:] = True
+    return table
 
 
 def _impossibilities(batch: PacketBatch, rows: Rows) -> Iterator[tuple[str, Rows]]:
