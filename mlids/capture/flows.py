@@ -52,6 +52,16 @@ def flows(batch: PacketBatch) -> Flows:
     return cast(Flows, batch.memo["flows"])
 
 
+def flow_key(
+    a: NDArray[np.uint64], b: NDArray[np.uint64], protocol: NDArray[Any]
+) -> NDArray[np.uint64]:
+    """The key of conversations between two ends (see `mixing.endpoint`), alike both ways."""
+    key = (a + b) * np.uint64(0x9E3779B97F4A7C15)
+    key += protocol.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+    found: NDArray[np.uint64] = np.maximum(key ^ key >> np.uint64(32), np.uint64(1))
+    return found
+
+
 def _flows(batch: PacketBatch) -> Flows:
     rows = np.flatnonzero(batch.transport)
     names = ("src_hi", "src_lo", "dst_hi", "dst_lo", "sport", "dport")
@@ -62,10 +72,7 @@ def _flows(batch: PacketBatch) -> Flows:
         endpoint(columns[0], columns[1], columns[4]),
         endpoint(columns[2], columns[3], columns[5]),
     )
-    # Both ends alike, so that both directions have one key; the protocol apart.
-    protocol = batch.protocol[rows].astype(np.uint64)
-    key = (a + b) * np.uint64(0x9E3779B97F4A7C15) + protocol * np.uint64(0xD6E8FEB86659FD93)
-    key = np.maximum(key ^ key >> np.uint64(32), np.uint64(1))
+    key = flow_key(a, b, batch.protocol[rows])
     order = _grouped(key)
     return _summed(batch, rows, key, a > b, order)
 

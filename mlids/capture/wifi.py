@@ -22,7 +22,7 @@ PLAIN, PRISM, RADIOTAP, AVS, PPI = 105, 119, 127, 163, 192
 LINK_TYPES = (PLAIN, PRISM, RADIOTAP, AVS, PPI)
 MANAGEMENT, CONTROL, DATA = 0, 1, 2
 HEADER = 24  # bytes of a management frame's header, and of most data frames
-TO_DS, FROM_DS, PROTECTED, ORDER = 0x01, 0x02, 0x40, 0x80
+TO_DS, FROM_DS, RETRY, PROTECTED, ORDER = 0x01, 0x02, 0x08, 0x40, 0x80
 
 
 class Management(NamedTuple):
@@ -36,6 +36,7 @@ class Management(NamedTuple):
     body: NDArray[np.int64]  # offset in batch.data of what follows the header
     end: NDArray[np.int64]  # offset behind the last captured byte
     protected: NDArray[np.bool_]  # the body is encrypted (802.11w)
+    retry: NDArray[np.bool_]  # sent again, since nobody acknowledged it
     frequency: NDArray[np.uint16]  # MHz as radiotap says it, 0 where it does not
 
 
@@ -89,11 +90,19 @@ def network(
     return size, ethertype
 
 
+def is_radio(batch: PacketBatch) -> bool:
+    """Whether there are frames of a radio capture; for wired ones one look tells."""
+    if not len(batch):
+        return False
+    first = int(batch.link_type[0])
+    return first in LINK_TYPES or not bool((batch.link_type == first).all())
+
+
 def management(batch: PacketBatch) -> Management:
     """The management frames of a batch whose header is whole."""
     parts = [_management(batch, kind) for kind in LINK_TYPES if (batch.link_type == kind).any()]
     if not parts:
-        return _management(batch, PLAIN)
+        return _management(batch.take(np.zeros(0, np.intp)), PLAIN)
     found = Management(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     order = np.argsort(found.row, kind="stable")
     columns: list[Any] = [column[order] for column in found]
@@ -119,6 +128,7 @@ def _management(batch: PacketBatch, kind: int) -> Management:
         at + HEADER + 4 * (control >> 15).astype(np.int64),
         end,
         control >> 8 & PROTECTED > 0,
+        control >> 8 & RETRY > 0,
         _frequency(batch, rows) if kind == RADIOTAP else np.zeros(len(rows), np.uint16),
     )
 

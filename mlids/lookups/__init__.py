@@ -1,0 +1,1 @@
+"""What is asked for by DNS: distinct names lately (`sightings`), and when they tunnel (`watch`)."""

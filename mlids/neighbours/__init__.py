@@ -1,0 +1,1 @@
+"""Who holds which address on the link (`bindings`), and what was asked (`questions`)."""
