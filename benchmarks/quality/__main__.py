@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.quality import captures, logins, pace
+from benchmarks.quality import captures, logins, pace, web
 
 
 def main() -> int:
@@ -15,6 +15,7 @@ def main() -> int:
     folder = os.environ.get("MLIDS_CORPORA", "")
     if Path(folder).is_dir() and folder:
         rows += [*logins.rows(Path(folder)), *captures.rows(Path(folder))]
+        rows += web.rows(Path(folder))
     else:
         print("MLIDS_CORPORA names no folder of labelled cases: those are left out\n")
     print(f"   {'what':<56}{'figure':>14}  {'reach':<10}note")

@@ -1,0 +1,132 @@
+"""The verdict on a request: which rules its parts break, once decoded.
+
+All rules of a form are one `re2.Set`, which is asked about all layers of a request at once; only
+the rules that it names are then looked for one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import re2
+
+from mlids.web import decoding, rules
+from mlids.web.decoding import Layers
+from mlids.web.requests import BODY, NAME, QUERY, REFERRER, VALUE, Part, Request
+from mlids.web.rules import FORMS, Compiled
+
+SHOWN = 200  # characters of what was found that an event carries
+SET_BYTES = 16 << 20  # what re2 may remember of what each of the three sets met
+SCAN = "Web Scan"
+_COUNTS = re.compile(r"\{([01]),[0-9]{2,}\}")
+_PLUS = frozenset((VALUE, NAME, QUERY, REFERRER, BODY))  # where a plus sign is a blank
+
+
+class Finding(NamedTuple):
+    """One broken rule: where, the decoded text around what it found (safe to print), how sure."""
+
+    type: str
+    technique: str
+    rule: str
+    part: str
+    text: str
+    confidence: float
+    techniques: tuple[str, ...]
+
+
+class Verdict(NamedTuple):
+    """What was found in one request, the surest first; false where nothing was."""
+
+    findings: tuple[Finding, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.findings)
+
+    @property
+    def types(self) -> list[str]:
+        """The classes that were found, the surest first."""
+        return list(dict.fromkeys(finding.type for finding in self.findings))
+
+    @property
+    def main(self) -> Finding:
+        """The finding that an event is about: an attack rather than a scan, then the surest."""
+        return self.findings[0]
+
+
+class Matcher:
+    """The rules, ready to be asked. Holds nothing of what it was asked."""
+
+    def __init__(self, compiled: Sequence[Compiled] | None = None) -> None:
+        chosen = rules.rules() if compiled is None else compiled
+        self.rules = chosen
+        self._forms = []
+        for number, form in enumerate(FORMS):
+            of_form = [rule for rule in chosen if rule.form == form]
+            if of_form:
+                self._forms.append((number, of_form, _set(of_form)))
+
+    def examine(self, request: Request) -> Verdict:
+        """The verdict on a whole request."""
+        return self.examine_parts(request.parts)
+
+    def examine_parts(self, parts: Iterable[Part]) -> Verdict:
+        """The verdict on some parts."""
+        decoded = [(part, decoding.layers(part.value, part.kind in _PLUS)) for part in parts]
+        found: list[Finding] = []
+        for number, of_form, every in self._forms:
+            text = b"\n".join([layer for _, layers in decoded for layer in layers[number]])
+            for rule in every.Match(text) or ():
+                finding = _find(of_form[rule], number, decoded)
+                if finding is not None:
+                    found.append(finding)
+        found.sort(key=lambda finding: (finding.type == SCAN, -finding.confidence, finding.rule))
+        return Verdict(tuple(found))
+
+
+def _find(rule: Compiled, number: int, decoded: list[tuple[Part, Layers]]) -> Finding | None:
+    for part, layers in decoded:
+        if part.kind not in rule.parts:
+            continue
+        for layer in layers[number]:
+            found = rule.find(layer)
+            if found is not None:
+                text = shown(found if len(found) > 3 else layer)
+                confidence = rule.rule.confidence
+                return Finding(
+                    rule.type,
+                    rule.technique,
+                    rule.name,
+                    part.label,
+                    text,
+                    confidence,
+                    rule.techniques,
+                )
+    return None
+
+
+def _set(of_form: list[Compiled]) -> Any:
+    every = re2.Set.SearchSet(rules.options(SET_BYTES))
+    for rule in of_form:
+        every.Add(f"(?m){_loose(rule.pattern)}".encode())
+    every.Compile()
+    return every
+
+
+def _loose(pattern: str) -> str:
+    """A pattern that finds at least as much: long counts cost a state each, and blur the others."""
+    return _COUNTS.sub(lambda count: "+" if count[1] == "1" else "*", pattern)
+
+
+def shown(text: bytes, most: int = SHOWN) -> str:
+    """Text of an attacker's, safe to print and cut to size."""
+    safe = "".join(chr(c) if 32 <= c < 127 else f"\\x{c:02x}" for c in text[:most])
+    return safe if len(text) <= most else safe[: most - 1] + "…"
+
+
+@cache
+def matcher() -> Matcher:
+    """The matcher of the rules that MLIDS ships; made once a process."""
+    return Matcher()
