@@ -21,7 +21,11 @@ TYPES = {
     "ssh-bruteforce": "Brute Force",
 }
 # Attacks in captures that were made for something else: what, and how one sees it.
-RIGHT: dict[str, str] = {}
+RIGHT = {
+    "zeek/ipv4/fragmented-1.pcap": "the second fragment begins within the first: teardrop",
+    "zeek/ipv4/fragmented-4.pcap": "one fragment lies over another: teardrop",
+    "zeek/tcp/tcp-fast-open.pcap": "GET …page=../../../ is answered with 200",
+}
 READABLE = ("E011", "E012")  # damaged or no capture, as some of them are meant to be
 
 

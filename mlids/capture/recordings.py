@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mlids.batches import PacketBatch
 
 MOST_ROWS = 1 << 16  # of a batch
+# Stamps of pcapng may say anything; beyond this, in 2116, sums of times would overflow.
+LATEST_NS = (1 << 62) - 1
 WINDOW = 16 * 1024 * 1024
 HEAD = 64 * 1024  # bytes looked at to see what a file is
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -182,12 +184,13 @@ class Capture:
         data = np.frombuffer(buffer, np.uint8)
         none = np.zeros(0, np.int64)
         columns = frames or Frames(none, none, none, none, 1, none)
+        time = np.clip(columns.time, 0, LATEST_NS)
         batch = decode(
             data,
             columns.start,
             columns.captured,
             columns.length,
-            time=columns.time,
+            time=time,
             frame=columns.number + 1,
             kinds=columns.kinds,
             source=self.path,

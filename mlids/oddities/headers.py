@@ -174,8 +174,12 @@ def _unnumbered(batch: PacketBatch, rows: Rows) -> NDArray[np.bool_]:
 def _within_host(batch: PacketBatch, rows: Rows) -> NDArray[np.bool_]:
     """Packets of a loopback interface, where a host speaks with itself."""
     sender, receiver = macs.macs(batch, rows)
+    loopback = Networks(("127.0.0.0/8", "::1/128"))
     found: NDArray[np.bool_] = (sender == 0) & (receiver == 0)
-    return found
+    return found | (
+        loopback.among(batch.src_hi[rows], batch.src_lo[rows])
+        & loopback.among(batch.dst_hi[rows], batch.dst_lo[rows])
+    )
 
 
 def _nested(batch: PacketBatch) -> Rows:
@@ -211,7 +215,8 @@ def _routed(batch: PacketBatch, rows: Rows) -> Any:
 
 
 def _routed6(batch: PacketBatch, rows: Rows) -> Any:
-    """Whether the first extension of these IPv6 packets is a routing header of type 0."""
+    """Whether the first extension is a routing header of type 0 that names a way."""
     at = batch.start[rows] + batch.network[rows]
     kind = number(batch.data, at + 6, "u1")
-    return (kind == ROUTING) & (number(batch.data, at + 42, "u1") == 0)
+    size, type0 = number(batch.data, at + 41, "u1"), number(batch.data, at + 42, "u1") == 0
+    return (kind == ROUTING) & (size > 0) & type0

@@ -110,7 +110,7 @@ class Answers:
 
     def expire(self, now_ns: int) -> Iterator[tuple[Waiting, Outcome]]:
         """Requests that were not answered in time."""
-        while self._soonest + WAIT_NS < now_ns:
+        while self._waiting and self._soonest + WAIT_NS < now_ns:
             due = [q[0] for q in self._waiting.values() if q[0].last_ns + WAIT_NS < now_ns]
             for waiting in sorted(due, key=lambda w: (w.last_ns, w.key, w.next)):
                 yield self._pop(self._waiting[waiting.key]), Outcome()

@@ -176,7 +176,7 @@ def _json(text: bytes, kind: str, name: bytes) -> Iterator[Part]:
         return
     try:
         pending: list[tuple[bytes, Any]] = [(name, msgspec.json.decode(text))]
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no JSON, or no UTF-8
         return
     while pending:
         key, value = pending.pop()
@@ -195,7 +195,7 @@ def _json(text: bytes, kind: str, name: bytes) -> Iterator[Part]:
 def _unquoted(text: bytes) -> bytes:
     try:
         return _encoded(msgspec.json.decode(b'"' + text + b'"', type=str))
-    except msgspec.DecodeError:
+    except ValueError:  # no JSON, or no UTF-8
         return text
 
 
