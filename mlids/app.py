@@ -319,8 +319,8 @@ class MLIDS:
     def report_gap(self, gap: Gap) -> None:
         """Store and hand on that MLIDS did not see everything."""
         if self.logger:
-            counts = {"input": gap.input, "what": gap.what, "count": gap.count}
-            self._log_system("Monitoring Gap", gap.text, "MEDIUM", **counts)
+            figures = {"input": gap.input, "what": gap.what, "amount": gap.amount}
+            self._log_system("Monitoring Gap", gap.text, "MEDIUM", **figures)
 
     def _tell_only(self, error: MLIDSError) -> None:
         self.problems.append(str(error))

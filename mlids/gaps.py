@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from mlids.batches import InputStatus
 from mlids.volume import NS, Repeats, Telling
@@ -27,7 +27,7 @@ class Gap(NamedTuple):
     text: str
     input: str
     what: str
-    count: float
+    amount: float  # packets, entries or seconds
     suppressed: int = 0
 
 
@@ -89,7 +89,7 @@ class Gaps:
             yield self._gap(telling, more)
 
     def _gap(self, telling: Telling, more: int) -> Gap:
-        name, what = telling.key  # type: ignore[misc]
+        name, what = cast(tuple[str, str], telling.key)
         total = self._seen[name, what]
         shown = self._texts[telling.key].format(count=f"{total:,}")
         lately = f" ({more:,} in the last second)" if 0 < more < total else ""

@@ -14,13 +14,13 @@ def test_lost_packets_are_told_at_once_and_then_by_the_volume_law():
     for second in range(2, 30):
         count = second - 1
         told += gaps.observe([wire(100_000 * second, 200 * count)], {}, second)
-    assert [gap.count for gap in told] == [200, 2000]
+    assert [gap.amount for gap in told] == [200, 2000]
     assert "eth0: 200 packets were lost" in told[0].text
     assert "2,000 packets were lost; " in told[1].text
     assert "(200 in the last second)" in told[1].text
     assert told[1].suppressed == 8
     (rest,) = gaps.observe([wire(100_000 * 30, 5_600)], {}, 400)  # nothing was lost any more
-    assert rest.count == 5_600
+    assert rest.amount == 5_600
     assert sum(gap.suppressed + 1 for gap in (*told, rest)) == 28
 
 
@@ -36,7 +36,7 @@ def test_state_that_was_given_up():
     assert list(gaps.observe([], {("port_scan", "evicted_sources"): 0}, 1)) == []
     (gap,) = gaps.observe([], {("port_scan", "evicted_sources"): 12}, 2)
     assert gap.text == "port_scan: 12 sources were evicted for want of room"
-    assert (gap.input, gap.what, gap.count) == ("port_scan", "evicted_sources", 12)
+    assert (gap.input, gap.what, gap.amount) == ("port_scan", "evicted_sources", 12)
     assert list(gaps.observe([], {("port_scan", "evicted_sources"): 12}, 3)) == []
 
 
@@ -52,7 +52,7 @@ def spoken(gaps: Gaps, pauses: list[float], start: float = 0.0) -> tuple[float, 
 
 def silent(gaps: Gaps, since: float, read: int, seconds: int) -> list[float]:
     return [
-        gap.count
+        gap.amount
         for second in range(1, seconds)
         for gap in gaps.observe([wire(read)], {}, since + second)
     ]

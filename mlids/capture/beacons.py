@@ -120,7 +120,7 @@ def _key(data: NDArray[np.uint8], at: Places, size: Places) -> Words:
     zeros = np.flatnonzero(~hidden & (number(data, at, "u1") == 0))
     for n in zeros.tolist():
         hidden[n] = not data[int(at[n]) : int(at[n] + size[n])].any()
-    return np.where(hidden, np.uint64(0), name_key(data, at, at + size, np.uint64(0)))
+    return np.where(hidden, np.uint64(0), name_key(data, at, at + size, 0))
 
 
 def _channel(

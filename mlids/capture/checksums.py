@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (32, 64, 256, 1600)  # packets are summed in groups of about the same length
 FIELD = {TCP: 16, UDP: 6, ICMP: 2, ICMP6: 2}  # where the checksum stands
-LOW = np.uint64(0xFFFF)
-HALF = np.uint64(16)
+LOW = 0xFFFF
+HALF = 16
 
 
 class Checksum(IntEnum):

@@ -27,7 +27,7 @@ HEADER = 12
 COMMON_LABELS = 6  # so many are followed for all names at once
 MOST_LABELS = 128
 NXDOMAIN = 3
-FOLD = np.uint64(0x2020202020202020)
+FOLD = 0x2020202020202020
 # Second-level labels under which a country's registry gives names to everybody.
 SECONDS = frozenset(
     (
@@ -181,7 +181,7 @@ def _seconds() -> NDArray[np.uint32]:
     return np.array(made, np.uint32)
 
 
-def name_key(data: NDArray[np.uint8], at: Places, end: Places, fold: np.uint64 = FOLD) -> Words:
+def name_key(data: NDArray[np.uint8], at: Places, end: Places, fold: int = FOLD) -> Words:
     """A well mixed number of the bytes between; letters count alike, large or small (`fold`)."""
     found = (end - at).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     left, place, rest = np.arange(len(at)), at, end - at

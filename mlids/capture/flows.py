@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mlids.batches import PacketBatch
 
-LOW = np.uint64(0xFFFF)
+LOW, HIGH = 0xFFFF, 0xFFFF_FFFF_FFFF_0000  # where the row and the key stand in a sort key
 PARTED = 1 << 16  # rows that a sort key has room for
 WITH_PORTS = (6, 17, 132)
 
@@ -86,9 +86,9 @@ def _grouped(key: NDArray[np.uint64]) -> NDArray[np.int64]:
     """
     if len(key) > PARTED:
         return np.argsort(key, kind="stable")
-    marked = (key & ~LOW) | np.arange(len(key), dtype=np.uint64)
+    marked = (key & np.uint64(HIGH)) | np.arange(len(key), dtype=np.uint64)
     marked.sort()
-    return (marked & LOW).astype(np.int64)
+    return (marked & np.uint64(LOW)).astype(np.int64)
 
 
 def _summed(

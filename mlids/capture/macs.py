@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.uint64]
 
-SHIFT = np.uint64(16)  # eight bytes are read where six are meant
-GROUP = np.uint64(1 << 40)  # set in addresses of groups (IEEE 802 § 8.2)
+SHIFT = 16  # eight bytes are read where six are meant
+GROUP = 1 << 40  # set in addresses of groups (IEEE 802 § 8.2)
 BROADCAST = 0xFFFF_FFFF_FFFF
 
 
@@ -30,17 +30,17 @@ def macs(batch: PacketBatch, rows: NDArray[Any]) -> tuple[Words, Words]:
     wired = kinds == links.ETHERNET
     whole = batch.captured[rows] >= 14
     if wired.all() and whole.all():  # nearly always
-        senders = number(batch.data, start + 6, ">u8") >> SHIFT
-        return senders, number(batch.data, start, ">u8") >> SHIFT
+        senders = number(batch.data, start + 6, ">u8") >> np.uint64(SHIFT)
+        return senders, number(batch.data, start, ">u8") >> np.uint64(SHIFT)
     wired &= whole
     senders, receivers = np.zeros(len(rows), np.uint64), np.zeros(len(rows), np.uint64)
-    senders[wired] = number(batch.data, start[wired] + 6, ">u8") >> SHIFT
-    receivers[wired] = number(batch.data, start[wired], ">u8") >> SHIFT
+    senders[wired] = number(batch.data, start[wired] + 6, ">u8") >> np.uint64(SHIFT)
+    receivers[wired] = number(batch.data, start[wired], ">u8") >> np.uint64(SHIFT)
     for kind, size, offset in ((links.COOKED, 16, 6), (links.COOKED2, 20, 12)):
         cooked = (kinds == kind) & (batch.captured[rows] >= size)
         # Six bytes, as the length field before the address says.
         cooked &= batch.data[np.minimum(start + offset - 1, len(batch.data) - 1)] == 6
-        senders[cooked] = number(batch.data, start[cooked] + offset, ">u8") >> SHIFT
+        senders[cooked] = number(batch.data, start[cooked] + offset, ">u8") >> np.uint64(SHIFT)
     return senders, receivers
 
 

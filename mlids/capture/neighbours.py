@@ -119,7 +119,7 @@ def _arp(batch: PacketBatch, rows: Rows) -> tuple[Claims, Asks]:
     src, dst = batch.src_lo[rows], batch.dst_lo[rows]
     reply = batch.icmp_type[rows] == REPLY
     at = batch.start[rows] + batch.network[rows]
-    mac = number(batch.data, at + 8, ">u8").astype(np.uint64) >> SHIFT
+    mac = number(batch.data, at + 8, ">u8").astype(np.uint64) >> np.uint64(SHIFT)
     fine = (src != MAPPED) & _single(mac)
     asks = ~reply & (src != dst)
     zero = np.zeros(len(rows), np.uint64)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NS = 1_000_000_000
 QUIET_S = 900.0
 LEAST_SIZE, LEAST_LABEL = 16, 12  # letters; names below carry too little to be counted
-NO_SUCH_NAME = np.uint64(0xD1B54A32D192ED03)
+NO_SUCH_NAME = 0xD1B54A32D192ED03
 # CNAME, NULL, MX, TXT, KEY and the private types that tunnels use.
 ODD = (5, 10, 15, 16, 25, 65399, 65432)
 
@@ -145,7 +145,9 @@ class DnsTunnel(Detector[PacketBatch]):
         clients = endpoint(client_hi, client_lo, np.zeros(len(client_lo), np.uint16))
         pairs = endpoint(clients, domains, np.zeros(len(domains), np.uint16)) | np.uint64(1)
         names = dns.name_key(batch.data, asked.at, asked.domain_at)
-        names = pair_key(names, pairs) ^ np.where(asked.query, np.uint64(0), NO_SUCH_NAME)
+        names = pair_key(names, pairs) ^ np.where(
+            asked.query, np.uint64(0), np.uint64(NO_SUCH_NAME)
+        )
         left = np.flatnonzero(wanted)
         keys = endpoint(names[left], pairs[left], np.zeros(len(left), np.uint16)) | np.uint64(1)
         left = left[self._sightings.distinct(keys, batch.time[asked.row[left]])]

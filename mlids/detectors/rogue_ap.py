@@ -29,7 +29,6 @@ DISASSOCIATION, DEAUTHENTICATION = 10, 12
 MOST_NAMES = 16_384
 MOST_CHANNELS = 8
 FIRST_NS = 60 * NS  # so long after the start names are not all new
-HOME = np.dtype([("name", "S32")])
 
 
 class RogueApSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -74,7 +73,7 @@ class RogueAp(Detector[PacketBatch]):
         self._inventory = Inventory(s.networks)
         self._known: dict[int, Known] = {}  # by key of a name; only a memory of the inventory
         self._names = Buckets(MOST_NAMES, np.dtype([("seen", "u1")]))
-        self._homes = Buckets(MOST_NAMES, HOME)
+        self._homes = Buckets(MOST_NAMES, np.dtype([("name", "S32")]))
         self._bursts = (Burst(s.deauth_burst, NS), Burst(s.deauth_minute, 60 * NS))
         self._deauths = Rings(max(s.deauth_burst, s.deauth_minute))
         self._answers = Rings(4 * s.karma_names)

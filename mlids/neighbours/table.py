@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mlids.capture.neighbours import Claims
 
 FIELDS = ("mac", "last", "frame", "capture", "rival", "contested")
-BINDING = np.dtype([(name, "u8" if name in ("mac", "rival") else "i8") for name in FIELDS])
 
 
 def place_keys(
@@ -29,6 +29,11 @@ def place_keys(
     return endpoint(hi, lo, batch.vlan[rows]) | np.uint64(1)
 
 
+@cache
+def _binding() -> np.dtype[Any]:
+    return np.dtype([(name, "u8" if name in ("mac", "rival") else "i8") for name in FIELDS])
+
+
 class Table:
     """Bindings of at least `most` addresses; one untouched for `forget_ns` is no loss.
 
@@ -36,7 +41,7 @@ class Table:
     """
 
     def __init__(self, most: int, forget_ns: int, apart: Iterable[int]) -> None:
-        self._buckets = Buckets(most, BINDING, forget_ns)
+        self._buckets = Buckets(most, _binding(), forget_ns)
         self._apart = np.array(sorted(apart), np.uint64)
 
     @property
@@ -107,7 +112,7 @@ class Table:
         keys = np.array(list(known), np.uint64)
         last = np.array([binding.last for binding in known.values()], np.int64)
         places = self._buckets.enter(keys, last)
-        rows = np.array([msgspec.structs.astuple(b) for b in known.values()], BINDING)
+        rows = np.array([msgspec.structs.astuple(b) for b in known.values()], _binding())
         room = places >= 0
         self._buckets.rows[places[room]] = rows[room]
 

@@ -10,7 +10,7 @@ import pytest
 from mlids.capture import interfaces, ring, rings
 from mlids.errors import MLIDSError
 
-SETTINGS = SimpleNamespace(ring_mb=1, snaplen=100, filter="", promiscuous=False)
+SETTINGS = SimpleNamespace(ring_mb=1, snaplen=100, filter="", promiscuous=False, sampling_rate=0.5)
 
 
 class Played:
@@ -55,7 +55,8 @@ def test_goes_down_disappears_and_comes_back(world: SimpleNamespace) -> None:
     assert (watched.status().state, watched.fileno(), watched.drained()) == ("waiting", -1, True)
     watched.open()
     first: Any = watched._capture
-    assert first.options == {"megabytes": 1, "snaplen": 100, "filter": "", "promiscuous": False}
+    expected = {"megabytes": 1, "snaplen": 100, "filter": "", "promiscuous": False}
+    assert first.options == expected | {"sampling_rate": 0.5}
     first.read = 40
     world.flags = 0
     for _ in range(3):
