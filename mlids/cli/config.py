@@ -11,6 +11,7 @@ import msgspec
 
 from mlids.cli import console, settings
 from mlids.config import ConfigManager, create_default_config
+from mlids.config.keys import is_fixed
 from mlids.errors import MLIDSError
 
 ACTIONS = ("list_all", "get", "set_", "reset", "validate", "init", "schema")
@@ -51,7 +52,8 @@ def command(ctx: click.Context, /, path: str, as_json: bool, **chosen: object) -
         case "list_all":
             return _list(settings.manager(ctx, path), as_json)
         case "get":
-            return _get(settings.manager(ctx, path), str(value), as_json)
+            folders = () if is_fixed(str(value)) else None  # plugins take long to load
+            return _get(settings.manager(ctx, path, folders), str(value), as_json)
         case "set_":
             assert isinstance(value, tuple)
             return _set(settings.manager(ctx, path), *value)

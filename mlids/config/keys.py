@@ -9,10 +9,13 @@ import msgspec
 import yaml
 
 from mlids.config.check import all_keys, nearest
+from mlids.config.schema import SECTIONS, settings_type
 from mlids.config.tree import Loader, Path
 from mlids.errors import ConfigError
 
 PREFIX = "MLIDS_"
+# Names in the fixed sections that plugins have too, so that short they mean neither.
+SHARED = frozenset(("enabled", "format", "ignore_sources", "ignore_targets"))
 
 
 def resolve(key: str, kind: type[msgspec.Struct]) -> Path:
@@ -32,6 +35,15 @@ def resolve(key: str, kind: type[msgspec.Struct]) -> Path:
         names = ", ".join(".".join(match) for match in matches)
         raise ConfigError("E002", f"{key} is ambiguous: {names}")
     raise ConfigError("E002", f"{key} is unknown{nearest(path, kind)}")
+
+
+def is_fixed(key: str) -> bool:
+    """Whether a key belongs to the fixed sections and to no plugin, so that none need be loaded."""
+    path = tuple(key.split("."))
+    if path[0] in SECTIONS:
+        return True
+    names = {leaf[-1] for leaf, _ in all_keys(settings_type(()))}
+    return len(path) == 1 and key in names - SHARED
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[Path, str]:

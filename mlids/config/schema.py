@@ -139,7 +139,6 @@ WHERE = {
 }
 
 UNUSED: dict[str, str] = {
-    "thresholds.packet_rate_threshold": "flood detection is not part of this version",
     "logging.file": "MLIDS names its own files below logging.logs_dir",
 }
 """Keys that are accepted and have no effect yet, with what the user is told."""

@@ -35,3 +35,20 @@ def test_typed_values_are_read_as_yaml():
     assert read_value("15") == 15
     assert read_value("[a, b]") == ["a", "b"]
     assert read_value("[a, b") == "[a, b"
+
+
+def test_keys_of_the_fixed_sections_mean_the_same_without_plugins():
+    from mlids.config.check import all_keys
+    from mlids.config.keys import is_fixed, resolve
+    from mlids.config.schema import settings_type
+
+    fixed, every = settings_type(()), settings_type()
+    for path, _ in all_keys(fixed):
+        for key in (path[-1], ".".join(path)):
+            if is_fixed(key):
+                assert resolve(key, fixed) == resolve(key, every)
+    assert is_fixed("port_scan_threshold")
+    assert is_fixed("thresholds")
+    assert not is_fixed("enabled")
+    assert not is_fixed("detectors.port_scan.window_s")
+    assert not is_fixed("snaplen")
