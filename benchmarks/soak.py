@@ -151,10 +151,20 @@ def rotation() -> list[Row]:
     ]
 
 
+def fuzz(minutes: float) -> list[Row]:
+    """Broken captures through readers, decoders and every network detector."""
+    from tests.golden.test_fuzz import search
+
+    with tempfile.TemporaryDirectory(prefix="mlids-fuzz-") as folder:
+        broken = search(int(time.time()), minutes * 60, Path(folder))
+    return [_row("captures that broke something", len(broken), not broken, "0", str(broken[:2]))]
+
+
 PARTS: dict[str, Callable[[float], list[Row]]] = {
     "kills": lambda minutes: kills(),
     "rotation": lambda minutes: rotation(),
     "memory": memory,
+    "fuzz": fuzz,
 }
 
 
@@ -162,7 +172,7 @@ def main() -> int:
     """Run all parts, or those that are named; 1 where something is not reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
-    parser.add_argument("--minutes", type=float, default=5.0, help="of the memory run")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of memory and of fuzz")
     parser.add_argument("--kills", type=int, default=200)
     chosen = parser.parse_args()
     PARTS["kills"] = lambda minutes: kills(chosen.kills)
