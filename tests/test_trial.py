@@ -27,3 +27,26 @@ def test_a_secret_that_the_environment_lacks_is_refused(tmp_path, monkeypatch):
     text = "integrations: {splunk: {enabled: true, token: '${NO_SUCH_SECRET}'}}"
     with pytest.raises(MLIDSError, match="NO_SUCH_SECRET"):
         trial.require(settings(tmp_path, text))
+
+
+def test_whatever_the_fixed_sections_allow_every_plugin_takes():
+    import msgspec
+
+    from mlids import registry
+    from mlids.config.check import all_keys
+    from mlids.config.schema import extra, settings_type
+
+    fixed = {".".join(path): field for path, field in all_keys(settings_type(()))}
+    tried = 0
+    for folder in registry.FOLDERS:
+        for name, plugin in registry.plugins(folder).items():
+            for field in msgspec.structs.fields(plugin.Settings):
+                key = extra(field).get("key")
+                if not key:
+                    continue
+                bounds = msgspec.inspect.type_info(fixed[key].type)
+                for bound in (getattr(bounds, "ge", None), getattr(bounds, "le", None)):
+                    if bound is not None:
+                        assert msgspec.convert(bound, field.type) == bound, (name, key, bound)
+                        tried += 1
+    assert tried >= 4

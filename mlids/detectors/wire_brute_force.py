@@ -52,7 +52,7 @@ class WireBruteForceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields
         int,
         msgspec.Meta(
             ge=2,
-            le=30,
+            le=1000,
             description="refusals of one source by one server in 10 min (clear-text services)",
             extra={"key": "thresholds.brute_force_threshold"},
         ),
