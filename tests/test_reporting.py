@@ -31,7 +31,9 @@ def app(tmp_path):
         problems=["E104: x"],
         started_ns=1,
         excluded=excluded,
+        gaps=[],
     )
+    made.report_gap = made.gaps.append
     yield made
     logger.close()
 
@@ -62,6 +64,10 @@ def test_it_writes_the_status_and_leaves_out_own_traffic(app):
     reporter.start()
     assert status.read(app.logger.logs_dir).ready
     assert app.excluded[0] == [("192.0.2.9", 9999)]
+    assert [gap.text for gap in app.gaps] == [
+        "eth0: 3 packets were lost; the machine is too slow for the link",
+        "d: 2 evicted",
+    ]
     reporter.stop()
     assert not (app.logger.logs_dir / status.NAME).exists()
 
