@@ -15,6 +15,7 @@ from mlids.web.heads import WAIT_NS
 from mlids.web.matching import SCAN, Finding
 
 RULE = "web_payload"
+SHOWN = 60  # letters of a path or a finding in one line
 _SECONDS = WAIT_NS // 1_000_000_000
 
 
@@ -78,9 +79,14 @@ def _details(waiting: Waiting, outcome: Outcome, finding: Finding) -> dict[str, 
         "target": server,
         "port": waiting.key.dport,
         "protocol": "TCP",
-        "description": f"{what} in a request of {client} to {server}:{waiting.key.dport}",
+        "description": f"{what}: {waiting.method} {_short(waiting.path)} on {server} with"
+        f" {_short(finding.text)!r} in {finding.part}",
         "metadata": metadata,
     }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def _observed(finding: Finding) -> str:
