@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 1 << 16  # of a batch
 # Stamps of pcapng may say anything; beyond this, in 2116, sums of times would overflow.
 LATEST_NS = (1 << 62) - 1
-WINDOW = 16 * 1024 * 1024
+WINDOW = 24 * 1024 * 1024  # below 32 MiB, from which on each would be fresh memory
 HEAD = 64 * 1024  # bytes looked at to see what a file is
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 FORMATS: tuple[type[PcapRecords | PcapngRecords], ...] = (PcapRecords, PcapngRecords)
