@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlids.scans.contacts import contact, taken, whole
+from mlids.scans.contacts import contact, groups, taken, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Words = NDArray[np.uint64]
 
 WAYS = 4  # places where a source may stand
+MIX = 0x9E3779B97F4A7C15
 
 
 @cache
@@ -37,12 +38,15 @@ class Singles:
 
     def __init__(self, most: int, forget_ns: int) -> None:
         self._bits = max(4, (most // WAYS).bit_length() - 1)
-        self._table: Records = np.zeros(WAYS << self._bits, _entry())
-        self._keys = self._table["key"]
-        self._times = self._table["contact"]["time"]
+        self._make(0)  # with room when there is something to keep
         self.forget_ns = forget_ns
         self.evicted = 0
         self.used = False
+
+    def _make(self, size: int) -> None:
+        self._table: Records = np.zeros(size, _entry())
+        self._keys = self._table["key"]
+        self._times = self._table["contact"]["time"]
 
     def place(self, keys: Words, now: int) -> NDArray[np.int64]:
         """Where each of these sources stands, -1 where it does not."""
@@ -59,23 +63,33 @@ class Singles:
         self._times[places] = 0
         return taken
 
-    def put(self, keys: Words, contacts: Records) -> None:
-        """Enter sources that do not stand there, each key once; ordered by time."""
-        while len(keys):
+    def put(self, keys: Words, contacts: Records) -> Records:
+        """Enter sources that do not stand there, each key once; ordered by time.
+
+        Gives the entries ("key", "contact") that had to make room.
+        """
+        lost = []
+        if len(keys) and not self.used:
+            self._make(WAYS << self._bits)
             self.used = True
+        while len(keys):
             places = self._places(keys)
             oldest = self._times[places].argmin(axis=1)
             chosen = places[np.arange(len(keys)), oldest]
-            _, first = np.unique(chosen, return_index=True)
+            first = groups(chosen.astype(np.uint64) * np.uint64(MIX)).first
             places, new = chosen[first], taken(contacts, first)
             fresh = self._times[places] >= new["time"] - self.forget_ns
-            self.evicted += int(np.count_nonzero(fresh & (self._keys[places] > 0)))
+            fresh &= self._keys[places] > 0
+            if fresh.any():
+                self.evicted += int(np.count_nonzero(fresh))
+                lost.append(self._table[places[fresh]])
             entries = np.empty(len(first), _entry())
             entries["key"], entries["contact"] = keys[first], new
             whole(self._table)[places] = whole(entries)
             later = np.ones(len(keys), bool)
             later[first] = False
             keys, contacts = keys[later], taken(contacts, later)
+        return np.concatenate(lost) if lost else self._table[:0]
 
     def _places(self, keys: Words) -> NDArray[np.int64]:
         bucket = (keys >> np.uint64(64 - self._bits)).astype(np.int64) * WAYS

@@ -1,13 +1,14 @@
-"""Failed first contacts over TCP, odd flags, and connections that were opened and not used."""
+"""Failed first contacts over TCP, and connections that were opened and not used."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlids.capture.flows import flows
 from mlids.capture.headers import gather, tcp_header
+from mlids.capture.mixing import endpoint, pair_key
 from mlids.scans.contacts import (
     ASK,
     CLOSED,
@@ -15,14 +16,12 @@ from mlids.scans.contacts import (
     Attempts,
     Kind,
     Runs,
-    contact,
     contacts,
-    endpoint,
-    pair_key,
     pending_contact,
     taken,
     whole,
 )
+from mlids.scans.flags import ACK, RST, SYN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,17 +29,10 @@ if TYPE_CHECKING:
     from mlids.batches import PacketBatch
     from mlids.capture.quotes import Quotes
     from mlids.scans.contacts import Records
+    from mlids.scans.flags import Classed
 
     Rows = NDArray[Any]
 
-FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-SYN_CLASS, SYNACK_CLASS, RST_CLASS, FIN_CLASS, ODD_CLASS = 1, 2, 3, 4, 5
-ODD = {
-    FIN: Kind.FIN,
-    FIN | PSH | URG: Kind.XMAS,
-    FIN | SYN: Kind.SYNFIN,
-    FIN | SYN | RST | PSH | ACK | URG: Kind.FULL_XMAS,
-}
 SOCKET_HEADER = 32  # an operating system's SYN carries time stamps and more; a raw one hardly any
 SLOTS_BITS = 16  # handshakes remembered, for the moment they are closed again
 
@@ -54,19 +46,14 @@ class TcpContacts:
         self._server_next = np.zeros(1 << SLOTS_BITS, np.uint32)
         self._since = np.zeros(1 << SLOTS_BITS, np.int64)
 
-    def inspect(self, batch: PacketBatch, quoted: Quotes | None, capture: int) -> list[Records]:
-        """The contacts of a batch: failed ones at their moment, OPENED where a port answered."""
-        classes = _classes()[batch.flags]
-        rows = np.flatnonzero(classes)
-        kinds = classes[rows]
-        asks, opens = rows[kinds == SYN_CLASS], rows[kinds == SYNACK_CLASS]
-        resets, fins = rows[kinds == RST_CLASS], rows[kinds == FIN_CLASS]
-        found = [*self._first_contacts(batch, (asks, opens, resets), quoted, capture)]
-        found += self._unused(batch, opens, np.concatenate((resets, fins)), capture)
-        found += _odd(batch, rows[kinds == ODD_CLASS], capture)
-        if len(opens):
-            found.append(_opened(batch, opens, capture))
-        return found
+    def inspect(
+        self, batch: PacketBatch, rows: Classed, quoted: Quotes | None, capture: int
+    ) -> list[Records]:
+        """The contacts of a batch that failed, each at its moment."""
+        resets = rows.resets
+        found = self._first_contacts(batch, (rows.asks, rows.opens, resets), quoted, capture)
+        closing = np.concatenate((resets, rows.fins))
+        return found + self._unused(batch, rows, _idle(batch, closing, rows.asks), capture)
 
     def flush(self) -> list[Records]:
         """Runs whose grace the end of the input cut short: they stay unanswered."""
@@ -85,11 +72,10 @@ class TcpContacts:
     ) -> list[Records]:
         asks, opens, _ = answers
         rows = np.concatenate(answers)
-        back = np.arange(len(rows)) >= len(asks)
         kind = np.full(len(rows), CLOSED, np.uint8)
         kind[: len(asks)] = ASK
         kind[len(asks) : len(asks) + len(opens)] = OPEN
-        key = _keys(batch, rows, back)
+        key = _keys(batch, asks, rows[len(asks) :])
         if quoted is not None:
             mine = quoted.protocol == 6
             rows = np.concatenate((rows, quoted.row[mine]))
@@ -141,12 +127,12 @@ class TcpContacts:
             return
         ports = np.zeros(65536, bool)
         ports[made["sport"][waiting]] = True
-        maybe = ports[batch.sport]
+        maybe = np.take(ports, batch.sport)
         maybe &= (batch.flags & (ACK | SYN | RST)) == ACK
         rows = np.flatnonzero(maybe)
         if not len(rows):
             return
-        keys, time = _keys(batch, rows, np.zeros(len(rows), bool)), batch.time[rows]
+        keys, time = _keys(batch, rows, rows[:0]), batch.time[rows]
         for side in ("left", "right"):  # of several runs with one key the first and the last
             at = np.searchsorted(made["key"], keys, side) - (side == "right")
             at = np.clip(at, 0, len(made) - 1)
@@ -156,22 +142,22 @@ class TcpContacts:
             made["acked"][at[fits]] = 1
 
     def _unused(
-        self, batch: PacketBatch, opens: Rows, closing: Rows, capture: int
+        self, batch: PacketBatch, classes: Classed, rows: Rows, capture: int
     ) -> list[Records]:
         """Connections closed by the client before either side sent a byte.
 
         The sequence numbers tell: neither moved since the handshake. A handshake is remembered in
         the slot of its hash until another one takes the slot.
         """
+        opens = classes.opens
         if len(opens):
             header = gather(batch.data, batch.start[opens] + batch.transport[opens], tcp_header())
-            marks = _marks(batch, opens, True, header["ack"])
+            marks = _marks(batch, opens, header["ack"])
             self._shake(marks, header["seq"] + np.uint32(1), batch.time[opens])
-        rows = closing
         if not len(rows):
             return []
         header = gather(batch.data, batch.start[rows] + batch.transport[rows], tcp_header())
-        marks = _marks(batch, rows, False, header["seq"])
+        marks = _marks(batch, rows, header["seq"])
         slots = marks >> np.uint64(64 - SLOTS_BITS)
         hit = (self._handshakes[slots] == marks) & (self._since[slots] < batch.time[rows])
         if not hit.any():
@@ -204,55 +190,35 @@ class TcpContacts:
         self._shake(np.frombuffer(state[1], np.uint64), following, since)
 
 
-@cache
-def _classes() -> NDArray[np.uint8]:
-    """What each combination of TCP flags is to us; ECE and CWR do not matter."""
-    table = np.zeros(256, np.uint8)
-    for flags in range(256):
-        core = flags & 0x3F
-        if core in ODD:
-            table[flags] = ODD_CLASS
-        elif core & RST:
-            table[flags] = RST_CLASS
-        elif core & SYN:
-            table[flags] = SYNACK_CLASS if core & ACK else SYN_CLASS
-        elif core & FIN and core & ACK:
-            table[flags] = FIN_CLASS
-    return table
+def _idle(batch: PacketBatch, closing: Rows, asks: Rows) -> Rows:
+    """Ends of connections whose sender sent no byte in this batch, since reading headers costs.
+
+    Where the connection began once more after its end, the bytes may belong to the next one.
+    """
+    if not len(closing):
+        return closing
+    found = flows(batch)
+    flow = found.of_row[closing]
+    first = found.row[flow]
+    ahead = (batch.sport[closing] == batch.sport[first]) & (
+        batch.src_lo[closing] == batch.src_lo[first]
+    )
+    silent = np.where(ahead, found.ahead_bytes[flow], found.back_bytes[flow]) == 0
+    began = np.full(len(found.key), -1)
+    began[found.of_row[asks]] = asks
+    idle: Rows = closing[silent | (began[flow] > closing)]
+    return idle
 
 
-def _odd(batch: PacketBatch, rows: Rows, capture: int) -> list[Records]:
-    found = []
-    core = batch.flags[rows] & 0x3F
-    for flags, kind in ODD.items():
-        some = rows[core == flags]
-        if len(some):
-            found.append(contacts(batch, some, capture, kind))
-    nothing = np.flatnonzero((batch.flags == 0) & (batch.protocol == 6) & (batch.transport > 0))
-    if len(nothing):
-        found.append(contacts(batch, nothing, capture, Kind.NULL))
-    return found
+def _keys(batch: PacketBatch, asks: Rows, answers: Rows) -> Any:
+    """Client, server and the server's port of asks and of answers to them."""
 
+    def of(asked: str, answered: str) -> Any:
+        return np.concatenate((getattr(batch, asked)[asks], getattr(batch, answered)[answers]))
 
-def _opened(batch: PacketBatch, rows: Rows, capture: int) -> Records:
-    made = np.zeros(len(rows), contact())
-    for name, other in (("src_hi", "dst_hi"), ("src_lo", "dst_lo")):
-        made[name], made[other] = getattr(batch, other)[rows], getattr(batch, name)[rows]
-    made["time"], made["frame"] = batch.time[rows], batch.frame[rows]
-    made["order"] = made["frame"]
-    made["port"], made["capture"], made["kind"] = batch.sport[rows], capture, Kind.OPENED
-    return made
-
-
-def _keys(batch: PacketBatch, rows: Rows, back: Any) -> Any:
-    """Client, server and the server's port; `back`: the row goes from server to client."""
-    src_hi, src_lo = batch.src_hi[rows], batch.src_lo[rows]
-    dst_hi, dst_lo = batch.dst_hi[rows], batch.dst_lo[rows]
-    port = np.where(back, batch.sport[rows], batch.dport[rows])
-    nobody = np.zeros(len(rows), np.uint16)
-    client = endpoint(np.where(back, dst_hi, src_hi), np.where(back, dst_lo, src_lo), nobody)
-    server = endpoint(np.where(back, src_hi, dst_hi), np.where(back, src_lo, dst_lo), port)
-    return pair_key(client, server)
+    port = of("dport", "sport")
+    client = endpoint(of("src_hi", "dst_hi"), of("src_lo", "dst_lo"), np.zeros_like(port))
+    return pair_key(client, endpoint(of("dst_hi", "src_hi"), of("dst_lo", "src_lo"), port))
 
 
 def _quoted_keys(quoted: Quotes, mine: Any) -> Any:
@@ -262,11 +228,8 @@ def _quoted_keys(quoted: Quotes, mine: Any) -> Any:
     return pair_key(client, server)
 
 
-def _marks(batch: PacketBatch, rows: Rows, back: bool, seq: Any) -> Any:
+def _marks(batch: PacketBatch, rows: Rows, seq: Any) -> Any:
     """A connection together with the sequence number its client has to go on with."""
-    ends = (
-        endpoint(batch.src_hi[rows], batch.src_lo[rows], batch.sport[rows]),
-        endpoint(batch.dst_hi[rows], batch.dst_lo[rows], batch.dport[rows]),
-    )
-    client, server = reversed(ends) if back else ends
-    return endpoint(pair_key(client, server), seq.astype(np.uint64), np.ones(1, np.uint16))
+    found = flows(batch)
+    key = found.key[found.of_row[rows]]
+    return endpoint(key, seq.astype(np.uint64), np.ones(1, np.uint16))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mlids.capture.addresses import is_group
+from mlids.capture.flows import flow_key, flows
+from mlids.capture.mixing import endpoint
 from mlids.scans.contacts import (
     ASK,
     CLOSED,
@@ -15,7 +17,7 @@ from mlids.scans.contacts import (
     Kind,
     Runs,
     contacts,
-    endpoint,
+    maybe_among,
     pending_contact,
     taken,
     whole,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlids.batches import PacketBatch
+    from mlids.capture.flows import Flows
     from mlids.capture.quotes import Quotes
     from mlids.scans.contacts import Records
 
@@ -36,7 +39,7 @@ TRACEROUTE = (33434, 33690)  # ports of traceroute, whose probes are meant to di
 TRACEROUTE_TTL = 32
 
 
-class Flows(NamedTuple):
+class Datagrams(NamedTuple):
     """Datagrams, and errors about some (refused): the row, the key of the flow, who sent it."""
 
     row: NDArray[Any]
@@ -45,9 +48,16 @@ class Flows(NamedTuple):
     refused: NDArray[np.bool_]
     state: NDArray[np.uint8]  # what is remembered of the flow
 
-    def take(self, chosen: NDArray[Any]) -> Flows:
+    def take(self, chosen: NDArray[Any]) -> Datagrams:
         """Some of them."""
-        return Flows(*(column[chosen] for column in self))
+        return Datagrams(*(column[chosen] for column in self))
+
+
+class Found(NamedTuple):
+    """What datagrams show: contacts that failed, and rows that answer one."""
+
+    failed: list[Records]
+    answers: Rows
 
 
 class UdpContacts:
@@ -62,62 +72,73 @@ class UdpContacts:
         self.attempts = Attempts(grace_ns, most)
         self._known = np.zeros(1 << SLOTS_BITS, np.uint64)
 
-    def inspect(self, batch: PacketBatch, quoted: Quotes | None, capture: int) -> list[Records]:
-        """The contacts of a batch: failed ones at their moment, UDP_ANSWERED where one answered."""
-        rows = np.flatnonzero((batch.protocol == 17) & (batch.transport > 0))
-        if not len(rows) and quoted is None and not len(self.attempts.pending):
-            return []
+    def inspect(self, batch: PacketBatch, quoted: Quotes | None, capture: int) -> Found:
+        """The contacts of a batch, failed ones at their moment."""
+        found = flows(batch)
+        every = np.flatnonzero(batch.protocol[found.row] == 17)
+        errors = _errors(batch, quoted)
+        if not len(every) and not len(errors.row) and not len(self.attempts.pending):
+            return Found([], every)
+        key = found.key[every]
+        state = self._state(key)
+        fresh = np.flatnonzero(state != ANSWERED)
+        every, key, state = every[fresh], key[fresh], state[fresh]
+        plain = self._plain(batch, found, every, state)
+        plain &= ~maybe_among(key, errors.key) & ~maybe_among(key, self.attempts.pending["key"])
+        self._remember(key[plain], np.full(int(plain.sum()), ANSWERED, np.uint64))
+        answers = found.last[every[plain]]
+        every = every[~plain]
+        if not len(every) and not len(errors.row) and not len(self.attempts.pending):
+            return Found([], answers)
+        rest = self._rows(batch, found, every, errors)
+        useful = rest.refused | ~_aimless(batch, rest.row)
+        failed, answered = self._match(batch, rest.take(useful), capture)
+        return Found(failed, np.concatenate((answers, answered)))
+
+    def _state(self, key: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """What is remembered of these flows."""
+        known = np.take(self._known, (key >> np.uint64(64 - SLOTS_BITS)).view(np.int64))
+        same = (known ^ key) >> np.uint64(2) == 0
+        return np.where(same, known & np.uint64(3), 0).astype(np.uint8)
+
+    def _plain(
+        self, batch: PacketBatch, found: Flows, every: Rows, state: NDArray[np.uint8]
+    ) -> NDArray[np.bool_]:
+        """Flows of one question and one answer in time, as most are (DNS).
+
+        This only saves time: what is done with the others would say the same of them.
+        """
+        question, answer = found.row[every], found.last[every]
+        plain: NDArray[np.bool_] = (state == 0) & (found.back[every] == 1)
+        plain &= found.ahead[every] == 1
+        plain &= batch.time[answer] - batch.time[question] <= self.attempts.grace
+        # What a group was asked no group answers, so only traceroute is left to be looked for.
+        plain &= ~_traced(batch, question, batch.dport[question])
+        plain &= ~_traced(batch, answer, batch.sport[question])
+        return plain
+
+    def _rows(self, batch: PacketBatch, found: Flows, every: Rows, errors: Datagrams) -> Datagrams:
+        """The datagrams of some flows, and what ICMP says about any flow not answered yet."""
+        chosen = np.zeros(len(found.key) + 1, bool)
+        chosen[every] = True
+        rows = np.flatnonzero(np.take(chosen, found.of_row)) if len(every) else every
+        key = found.key[found.of_row[rows]]
         a = endpoint(batch.src_hi[rows], batch.src_lo[rows], batch.sport[rows])
         b = endpoint(batch.dst_hi[rows], batch.dst_lo[rows], batch.dport[rows])
-        key, side = a + b, (a > b).astype(np.uint8)
-        refused = np.zeros(len(rows), bool)
-        if quoted is not None and (mine := quoted.protocol == 17).any():
-            a = endpoint(quoted.src_hi[mine], quoted.src_lo[mine], quoted.sport[mine])
-            b = endpoint(quoted.dst_hi[mine], quoted.dst_lo[mine], quoted.dport[mine])
-            rows = np.append(rows, quoted.row[mine])
-            key, side = np.append(key, a + b), np.append(side, (a > b).astype(np.uint8))
-            refused = np.append(refused, np.ones(int(mine.sum()), bool))
-            order = np.argsort(rows, kind="stable")
-            rows, key, side, refused = rows[order], key[order], side[order], refused[order]
-        known = self._known[key >> np.uint64(64 - SLOTS_BITS)]
-        state = np.where((known ^ key) >> np.uint64(2) == 0, known & np.uint64(3), 0)
-        open_flows = state != ANSWERED
-        flows = Flows(rows, key, side, refused, state.astype(np.uint8)).take(open_flows)
-        useful = flows.refused | ~_aimless(batch, flows.row)
-        return self._match(batch, flows if useful.all() else flows.take(useful), capture)
-
-    def _match(self, batch: PacketBatch, flows: Flows, capture: int) -> list[Records]:
-        flows, answers = self._without_plain(batch, flows)
-        self._remember(answers.key, np.full(len(answers.key), ANSWERED, np.uint64))
-        found = [_answered(batch, answers.row, capture)] if len(answers.row) else []
-        return found + self._match_rest(batch, flows, capture)
-
-    def _without_plain(self, batch: PacketBatch, flows: Flows) -> tuple[Flows, Flows]:
-        """Take out flows of one question and one answer in time, as most are (DNS).
-
-        Gives the other flows, and the answers of those taken out. This only saves time: what is
-        left would say the same of them.
-        """
-        order = np.argsort(flows.key, kind="stable")
-        key = flows.key[order]
-        same = np.concatenate(([False], key[1:] == key[:-1], [False]))
-        # Rows of the sorted flows that are the first of exactly two.
-        first = np.flatnonzero(same[1:-1] & ~same[:-2] & ~same[2:])
-        question, answer = order[first], order[first + 1]
-        plain = flows.side[question] != flows.side[answer]
-        plain &= ~(flows.refused[question] | flows.refused[answer])
-        plain &= (flows.state[question] == 0) & ~np.isin(
-            flows.key[question], self.attempts.pending["key"]
+        sent = Datagrams(
+            rows, key, (a > b).astype(np.uint8), np.zeros(len(rows), bool), self._state(key)
         )
-        took = batch.time[flows.row[answer]] - batch.time[flows.row[question]]
-        plain &= took <= self.attempts.grace
-        question, answer = question[plain], answer[plain]
-        left = np.ones(len(key), bool)
-        left[question] = left[answer] = False
-        return flows.take(left), flows.take(answer)
+        if not len(errors.row):
+            return sent
+        errors = errors._replace(state=self._state(errors.key))
+        errors = errors.take(errors.state != ANSWERED)
+        both = Datagrams(*map(np.concatenate, zip(sent, errors, strict=True)))
+        return both.take(np.argsort(both.row, kind="stable"))
 
-    def _match_rest(self, batch: PacketBatch, flows: Flows, capture: int) -> list[Records]:
-        rows, key, side, refused, state = flows
+    def _match(
+        self, batch: PacketBatch, datagrams: Datagrams, capture: int
+    ) -> tuple[list[Records], Rows]:
+        rows, key, side, refused, state = datagrams
         asker = self._askers(key, side, refused, state)
         answer = (side != asker) & ~refused
         kind = np.where(refused, CLOSED, np.where(answer, OPEN, ASK)).astype(np.uint8)
@@ -128,9 +149,7 @@ class UdpContacts:
         opened = rows[kind == OPEN]
         found = self._settle(batch, rows, runs, asker, capture)
         self._remember(key[kind == OPEN], np.full(len(opened), ANSWERED, np.uint64))
-        if len(opened):
-            found.append(_answered(batch, opened, capture))
-        return found
+        return found, opened
 
     def _askers(self, key: Any, side: Any, refused: Any, state: Any) -> Any:
         """For each row which side of its flow asked: as remembered, else the first one's."""
@@ -205,17 +224,30 @@ class UdpContacts:
         self._known[known >> np.uint64(64 - SLOTS_BITS)] = known
 
 
-def _aimless(batch: PacketBatch, rows: Rows) -> Any:
-    """Datagrams to groups, which need no answer, and those of traceroute."""
+def _errors(batch: PacketBatch, quoted: Quotes | None) -> Datagrams:
+    """What ICMP says about datagrams; the state is yet to be looked up."""
+    if quoted is None:
+        none = np.zeros(0, np.int64)
+        nothing = np.zeros(0, np.uint8)
+        return Datagrams(none, none.astype(np.uint64), nothing, np.zeros(0, bool), nothing)
+    mine = quoted.protocol == 17
+    a = endpoint(quoted.src_hi[mine], quoted.src_lo[mine], quoted.sport[mine])
+    b = endpoint(quoted.dst_hi[mine], quoted.dst_lo[mine], quoted.dport[mine])
+    rows, side = quoted.row[mine], (a > b).astype(np.uint8)
+    key = flow_key(a, b, quoted.protocol[mine])
+    return Datagrams(rows, key, side, np.ones(len(rows), bool), np.zeros(len(rows), np.uint8))
+
+
+def _traced(batch: PacketBatch, rows: Rows, port: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Datagrams of traceroute, which go to these ports."""
     low, high = TRACEROUTE
-    port = batch.dport[rows]
-    traced = (port >= low) & (port < high) & (batch.ttl[rows] < TRACEROUTE_TTL)
+    found: NDArray[np.bool_] = (port >= low) & (port < high)
+    if found.any():
+        found &= batch.ttl[rows] < TRACEROUTE_TTL
+    return found
+
+
+def _aimless(batch: PacketBatch, rows: Rows) -> NDArray[np.bool_]:
+    """Datagrams to groups, which need no answer, and those of traceroute."""
+    traced = _traced(batch, rows, batch.dport[rows])
     return traced | is_group(batch.dst_hi[rows], batch.dst_lo[rows])
-
-
-def _answered(batch: PacketBatch, rows: Rows, capture: int) -> Records:
-    made = contacts(batch, rows, capture, Kind.UDP_ANSWERED)
-    for name, other in (("src_hi", "dst_hi"), ("src_lo", "dst_lo")):
-        made[name], made[other] = getattr(batch, other)[rows], getattr(batch, name)[rows]
-    made["port"] = batch.sport[rows]
-    return made

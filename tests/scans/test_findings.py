@@ -1,23 +1,16 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from mlids.scans.contacts import Contact, Kind
-from mlids.scans.findings import MANY, QUIET_NS, Finding, Limits, Scans, Window
+from mlids.scans.findings import QUIET_NS, Finding, Window, hashable, parts, plain, restored
 
 SECOND = 10**9
-LIMITS = Limits(3, 60 * SECOND, 5, 4, 2, 4)
-SOURCE, HOST = (0, 9), (0, 1)
 
 
-def contact(
-    at: float, port: int, kind: Kind = Kind.REFUSED, host: int = 1, frame: int = 1
-) -> Contact:
-    return Contact(int(at * SECOND), *SOURCE, 0, host, frame, frame, port, 0, kind, 0)
-
-
-def observed(scans: Scans, *contacts: Contact) -> list[Finding]:
-    return [finding for each in contacts for finding in scans.observe(SOURCE, each)]
+def contact(at: float, port: int, src_hi: int = 0) -> Contact:
+    return Contact(int(at * SECOND), src_hi, 9, 0, 1, 1, 1, port, 0, Kind.REFUSED, 0)
 
 
 def test_a_window_slides_and_counts_distinct_things() -> None:
@@ -26,64 +19,57 @@ def test_a_window_slides_and_counts_distinct_things() -> None:
         window.add(port, contact(at, port), 60 * SECOND)
     assert list(window.items) == [2, 3]
     found = window.trigger("syn", ("k",), 62 * SECOND)
-    assert (len(found.contacts), found.total) == (2, 2)
+    assert found == Finding("syn", ("k",), [contact(2, 2), contact(61.5, 3)], 2)
     assert not window.add(2, contact(63, 2), 60 * SECOND)  # counted before
     assert window.add(9, contact(64, 9), 60 * SECOND)
-    assert list(window.more(64 * SECOND)) == [Finding("", ("k",), [], 3)]
-    assert list(window.more(64 * SECOND + QUIET_NS)) == []
+    assert window.total + len(window.items) == 3
 
 
-def test_ports_trigger_again_and_again_and_the_rest_is_told_as_a_total() -> None:
-    scans = Scans(LIMITS)
-    found = observed(scans, *(contact(n, 10 + n) for n in range(8)))
-    assert [(len(f.contacts), f.total) for f in found if f.contacts] == [(3, 3), (3, 6)]
-    assert found[-1].total == 8
-    assert {f.key for f in found} == {("syn", *SOURCE, *HOST)}
+@pytest.mark.parametrize(("last", "left"), [(60, 2), (60.001, 1)])
+def test_what_is_as_old_as_the_window_still_counts(last: float, left: int) -> None:
+    window = Window()
+    window.add(1, contact(0, 1), 60 * SECOND)
+    window.add(2, contact(last, 2), 60 * SECOND)
+    assert len(window.items) == left
 
 
-def test_a_port_that_answers_is_taken_back() -> None:
-    scans = Scans(LIMITS)
-    assert observed(scans, contact(0, 1), contact(1, 2)) == []
-    assert observed(scans, contact(2, 1, Kind.OPENED), contact(3, 3)) == []
-    [found] = observed(scans, contact(4, 4))
-    assert [each.port for each in found.contacts] == [2, 3, 4]
-    assert observed(scans, contact(5, 7))[-1].total == 4
-    assert observed(scans, contact(6, 7, Kind.OPENED))[-1].total == 3
+def test_an_episode_ends_in_quiet_and_says_what_it_counted() -> None:
+    window = Window()
+    window.add(1, contact(0, 1), SECOND)
+    window.trigger("syn", ("k",), 0)
+    window.add(2, contact(1, 2), SECOND)
+    assert window.going_on(QUIET_NS)
+    assert not window.going_on(QUIET_NS + 1)
+    assert window.begin_again() == 2
+    assert (window.total, window.items, window.seen, window.key) == (0, {}, set(), ())
 
 
-def test_one_port_of_many_hosts_is_a_sweep_and_many_are_a_scan() -> None:
-    [sweep] = observed(Scans(LIMITS), *(contact(n, 22, host=n) for n in range(4)))
-    assert sweep.technique == "sweep"
-    slow = (contact(n * 400, 20 + n, host=n) for n in range(5))
-    [spread] = observed(Scans(LIMITS), *slow)
-    assert (spread.technique, len(spread.contacts)) == ("syn", 5)
+def test_the_longest_unseen_are_dropped() -> None:
+    window = Window()
+    for n in range(9):
+        window.add(n, contact(n, n), 100 * SECOND)
+    window.add(0, contact(9, 0), 100 * SECOND)
+    window.cap(3)
+    assert list(window.items) == [7, 8, 0]
 
 
-def test_echo_flags_and_datagrams() -> None:
-    [echo] = observed(Scans(LIMITS), *(contact(n, 0, Kind.ECHO, host=n) for n in range(2)))
-    assert echo.technique == "sweep"
-    fins = [contact(n, 20 + n % 2, Kind.FIN, frame=n) for n in range(3)]
-    assert [f.technique for f in observed(Scans(LIMITS), *fins) if f.contacts] == ["fin"]
-    lost = [contact(n, 20 + n, Kind.UDP_UNANSWERED) for n in range(3)]
-    assert [f.technique for f in observed(Scans(LIMITS), *lost)] == ["udp"]
-    answered = [lost[0], contact(1, 53, Kind.UDP_ANSWERED), *lost[1:]]
-    assert observed(Scans(LIMITS), *answered) == []
+def test_a_window_survives_a_restart() -> None:
+    window = Window()
+    for n in range(5):
+        window.add((0, n, 22), contact(n, n), SECOND)
+    window.trigger("sweep", ("sweep", 0, 9, 128, 0, 0), 4 * SECOND)
+    window.add((0, 9, 22), contact(5, 9), SECOND)
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(plain(window)))
+    assert restored(*state) == window
 
 
-def test_the_least_active_sources_are_evicted_and_counted() -> None:
-    scans = Scans(LIMITS)
-    for n in range(MANY):
-        list(scans.observe((0, 1000), contact(n * 1000, 7)))
-    for n in range(20):
-        list(scans.observe((0, n), contact(5000 + n, 7)))
-    assert (len(scans), scans.evicted) == (LIMITS.sources, 17)
-    assert (0, 1000) in scans
-    assert (0, 0) not in scans
+def test_hashable_things() -> None:
+    assert hashable([1, 2]) == (1, 2)
+    assert hashable(7) == 7
 
 
-def test_state_goes_on_where_it_was() -> None:
-    scans, again = Scans(LIMITS), Scans(LIMITS)
-    observed(scans, *(contact(n, 10 + n, host=1 + n % 2) for n in range(7)))
-    again.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(scans.save())))
-    rest = [contact(7 + n, 30 + n) for n in range(5)]
-    assert observed(again, *rest) == observed(scans, *rest)
+def test_parts_of_networks() -> None:
+    base = 0x2001_0DB8_0000_0000
+    found = [contact(0, 1, base | part) for part in (0, 1, 2, 0x100)]
+    assert parts((base, 0, 56), found) == 4
+    assert parts((base, 0, 48), found) == 2

@@ -41,8 +41,8 @@ def test_old_contacts_count_no_more() -> None:
 
 def test_the_longest_unseen_are_replaced_and_counted() -> None:
     table = Singles(400, 900 * SECOND)
-    for n in range(20):
-        table.put(keys(100, n), shown([n * SECOND] * 100))
+    lost = [len(table.put(keys(100, n), shown([n * SECOND] * 100))) for n in range(20)]
+    assert sum(lost) == table.evicted
     stays = sum((table.place(keys(100, n), 20 * SECOND) >= 0).sum() for n in range(20))
     assert stays <= 400
     assert table.evicted == 2000 - stays

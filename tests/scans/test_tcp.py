@@ -7,7 +7,8 @@ from mlids.capture import crafting as c
 from mlids.capture.crafting import Frame
 from mlids.capture.quotes import quotes
 from mlids.scans.contacts import Kind
-from mlids.scans.tcp import TcpContacts, _classes
+from mlids.scans.flags import classed
+from mlids.scans.tcp import TcpContacts
 from mlids.testing import START_NS, packets
 
 MS, GRACE = 1_000_000, 3_000_000_000
@@ -30,10 +31,12 @@ def later(at: int) -> Frame:
 
 def shown(*frames: Frame, tcp: TcpContacts | None = None) -> list[tuple[Kind, int]]:
     """Kinds and ports of the contacts of one batch."""
-    found = (tcp or TcpContacts(GRACE, 1000)).inspect(packets(frames), None, 0)
+    batch = packets(frames)
+    found = (tcp or TcpContacts(GRACE, 1000)).inspect(batch, classed(batch), None, 0)
     return [(Kind(int(row["kind"])), int(row["port"])) for records in found for row in records]
 
 
+AGAIN = [down(10, "SA", seq=90, ack=51), up(11, "PA", seq=51, ack=91, payload=b"x")]
 HELLO = [up(0, "S", seq=10), down(1, "SA", seq=70, ack=11)]
 
 
@@ -44,15 +47,16 @@ HELLO = [up(0, "S", seq=10), down(1, "SA", seq=70, ack=11)]
         ([up(0, "S")], []),
         ([up(0, "S"), later(3001)], [Kind.UNANSWERED]),
         ([up(0, "S"), up(1, "A"), later(3001)], []),  # only one direction was recorded
-        (HELLO, [Kind.OPENED]),
-        ([*HELLO, up(2, "A", seq=11, ack=71), later(9000)], [Kind.OPENED]),
-        ([*HELLO, up(2, "R", seq=11)], [Kind.HALF_OPEN, Kind.OPENED]),
-        ([*HELLO, up(2, "FA", seq=11, ack=71)], [Kind.CONNECTED, Kind.OPENED]),
-        ([*HELLO, up(2, "FA", seq=16, ack=71)], [Kind.OPENED]),  # five bytes were sent
-        ([*HELLO, up(2, "FA", seq=11, ack=80)], [Kind.OPENED]),  # nine were received
-        ([up(0, "F")], [Kind.FIN]),
-        ([up(0, "")], [Kind.NULL]),
-        ([up(0, "FPU")], [Kind.XMAS]),
+        (HELLO, []),
+        ([*HELLO, up(2, "A", seq=11, ack=71), later(9000)], []),
+        ([*HELLO, up(2, "R", seq=11)], [Kind.HALF_OPEN]),
+        ([*HELLO, up(2, "FA", seq=11, ack=71)], [Kind.CONNECTED]),
+        ([*HELLO, up(2, "FA", seq=16, ack=71)], []),  # five bytes were sent
+        ([*HELLO, up(2, "FA", seq=11, ack=80)], []),  # nine were received
+        ([*HELLO, up(2, "PA", seq=11, ack=71, payload=b"hello"), up(3, "FA", seq=16)], []),
+        ([*HELLO, down(2, "PA", seq=71, ack=11, payload=b"220"), up(3, "R", seq=11)], [3]),
+        ([*HELLO, up(2, "FA", seq=11, ack=71), up(9, "S", seq=50), *AGAIN], [Kind.CONNECTED]),
+        ([up(0, "F")], []),  # see `strays`
     ],
 )
 def test_what_packets_show(frames: list[Frame], expected: list[Kind]) -> None:
@@ -62,17 +66,12 @@ def test_what_packets_show(frames: list[Frame], expected: list[Kind]) -> None:
 def test_a_refusal_by_icmp_counts_at_its_moment() -> None:
     error = c.ip(HOST, OUT, 1, c.icmp(3, 13, c.ip(OUT, HOST, 6, c.tcp(40000, 22, "S"))))
     batch = packets([up(0, "S"), Frame(START_NS + 5 * MS, c.ethernet(error))])
-    [found] = TcpContacts(GRACE, 1000).inspect(batch, quotes(batch, np.array([1])), 0)
+    [found] = TcpContacts(GRACE, 1000).inspect(
+        batch, classed(batch), quotes(batch, np.array([1])), 0
+    )
     assert found["kind"].tolist() == [Kind.REFUSED]
     assert found["time"].tolist() == [START_NS + 5 * MS]
     assert found["frame"].tolist() == [1]
-
-
-def test_classes_ignore_the_congestion_bits() -> None:
-    table = _classes()
-    for flags in range(64):
-        assert len({int(table[flags | more]) for more in (0, 64, 128, 192)}) == 1
-    assert table[c.flag_bits("A")] == table[c.flag_bits("PA")] == 0
 
 
 def test_the_end_leaves_nothing_waiting_and_tells_once() -> None:

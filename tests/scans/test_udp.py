@@ -41,7 +41,9 @@ def shown(*frames: Frame, udp: UdpContacts | None = None) -> list[tuple[Kind, in
     rows = np.flatnonzero(batch.protocol == 1)
     quoted = quotes(batch, rows) if len(rows) else None
     found = (udp or UdpContacts(GRACE, 1000)).inspect(batch, quoted, 0)
-    return [(Kind(int(row["kind"])), int(row["port"])) for records in found for row in records]
+    failed = [(Kind(int(row["kind"])), int(row["port"])) for part in found.failed for row in part]
+    answers = [(Kind.UDP_ANSWERED, int(batch.sport[row])) for row in found.answers]
+    return failed + answers
 
 
 @pytest.mark.parametrize(
@@ -72,10 +74,17 @@ def test_late_answer_is_no_question_of_the_server() -> None:
 def test_most_flows_of_one_question_take_the_short_way_and_say_the_same() -> None:
     frames = [f for n in range(50) for f in (ask(2 * n, 100 + n), answer(2 * n + 1, 100 + n))]
     udp, slow = UdpContacts(GRACE, 1000), UdpContacts(GRACE, 1000)
-    nothing = lambda batch, flows: (flows, flows.take(np.zeros(0, np.intp)))  # noqa: E731
-    slow._without_plain = nothing  # type: ignore[method-assign]
+    slow._plain = lambda batch, found, every, state: np.zeros(len(every), bool)  # type: ignore[method-assign]
     assert sorted(shown(*frames, udp=udp)) == sorted(shown(*frames, udp=slow))
     assert np.array_equal(udp._known, slow._known)
+
+
+def test_an_error_about_a_flow_of_an_earlier_batch() -> None:
+    udp = UdpContacts(GRACE, 1000)
+    assert shown(ask(0), ask(1, 99), udp=udp) == []
+    assert shown(error(20, 99), udp=udp) == [(Kind.UDP_REFUSED, 99)]
+    assert shown(answer(30), udp=udp) == [(Kind.UDP_ANSWERED, 53)]
+    assert shown(error(40), udp=udp) == []  # it answered before
 
 
 def test_state_goes_on_where_it_was() -> None:
