@@ -101,7 +101,7 @@ class PortScanSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
     )
     max_keys: Annotated[
         int, msgspec.Meta(ge=100, le=10_000_000, description="sources followed exactly")
-    ] = 20_000
+    ] = 10_000
     max_sources: Annotated[
         int, msgspec.Meta(ge=100, le=50_000_000, description="sources with one contact held")
     ] = 262_144

@@ -198,14 +198,17 @@ def _idle(batch: PacketBatch, closing: Rows, asks: Rows) -> Rows:
     if not len(closing):
         return closing
     found = flows(batch)
+    began = np.full(len(found.key), -1)
+    began[found.of_row[asks]] = asks
+    spoken = (found.ahead_bytes > 0) & (found.back_bytes > 0)
+    flow = found.of_row[closing]
+    closing = closing[~np.take(spoken, flow) | (began[flow] > closing)]
     flow = found.of_row[closing]
     first = found.row[flow]
     ahead = (batch.sport[closing] == batch.sport[first]) & (
         batch.src_lo[closing] == batch.src_lo[first]
     )
     silent = np.where(ahead, found.ahead_bytes[flow], found.back_bytes[flow]) == 0
-    began = np.full(len(found.key), -1)
-    began[found.of_row[asks]] = asks
     idle: Rows = closing[silent | (began[flow] > closing)]
     return idle
 

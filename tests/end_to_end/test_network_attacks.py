@@ -94,16 +94,6 @@ def test_nmap_hides_among_decoys(network: Lab) -> None:
     assert decoys[0] in str(event.details["metadata"])
 
 
-@needs("nmap")
-def test_nmap_as_slow_as_it_gets(network: Lab, slow_scan: tuple[Lab, object, Path]) -> None:
-    _, process, path = slow_scan
-    assert isinstance(process, subprocess.Popen)
-    assert process.wait(260) == 0
-    told = lab.techniques(lab.found(path))
-    assert {technique for kind, technique in told if kind == "Port Scan"} & {"slow", "syn"}, told
-    assert set().union(*told.values()) == {ATTACKER}
-
-
 FLOODS = [
     ("syn-flood", ["-S", "-p", "80", "--rand-source"], {""}),
     ("syn-flood", ["-S", "-p", "80"], {ATTACKER}),
@@ -167,3 +157,14 @@ def test_tcpreplay_of_recorded_attacks(
         network.run("attacker", "tcpreplay", "-q", "-i", "eth0", "-t", str(source))
     told = lab.techniques(lab.found(path))
     assert any(k == kind and (not technique or t == technique) for k, t in told), told
+
+
+@needs("nmap")
+@pytest.mark.timeout(320)
+def test_nmap_as_slow_as_it_gets(network: Lab, slow_scan: tuple[Lab, object, Path]) -> None:
+    _, process, path = slow_scan
+    assert isinstance(process, subprocess.Popen)
+    assert process.wait(260) == 0
+    told = lab.techniques(lab.found(path))
+    assert {technique for kind, technique in told if kind == "Port Scan"} & {"slow", "syn"}, told
+    assert set().union(*told.values()) == {ATTACKER}
