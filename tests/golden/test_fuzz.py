@@ -29,7 +29,7 @@ from mlids.testing import START_NS
 from tests.golden.test_evasions import CASES
 
 FOUND = Path(__file__).with_name("found")
-SECONDS = 12.0
+SECONDS = 6.0
 SLOW_S = 1.0  # no input may take longer
 ODD = (0, 1, 2, 3, 4, 5, 6, 7, 8, 0x0F, 0x11, 0x2F, 0x3A, 0x44, 0x45, 0x60, 0x7F, 0x80, 0x84, 0xFF)
 
