@@ -12,6 +12,7 @@ import numpy as np
 
 from mlids.batches import Detector, PacketBatch
 from mlids.capture.addresses import HOME, Networks, words
+from mlids.capture.exemptions import Exempt
 from mlids.events import Event
 from mlids.floods.associations import Associations
 from mlids.floods.datagrams import DatagramFloods
@@ -32,13 +33,12 @@ from mlids.volume import NS
 if TYPE_CHECKING:
     from mlids.floods.records import Records
 
-Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 MOST_ROWS = 65_536
 EVER = 1 << 62
 LEARNT = ("udp-flood", "icmp-flood", "http-flood")  # whose usual rates are known by target
 
 
-class FloodSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+class FloodSettings(Exempt, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """When traffic is a flood."""
 
     packet_rate: Annotated[
@@ -65,20 +65,6 @@ class FloodSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     slow_connections: Annotated[
         int, msgspec.Meta(ge=2, description="connections of one source without a whole request")
     ] = 20
-    ignore_sources: Addresses = []
-    ignore_targets: Addresses = []
-    exclude_ips: Annotated[
-        list[str],
-        msgspec.Meta(description="never looked at", extra={"key": "network.exclude_ips"}),
-    ] = []
-    network_ignore_sources: Annotated[
-        list[str],
-        msgspec.Meta(description="never blamed", extra={"key": "network.ignore_sources"}),
-    ] = []
-    network_ignore_targets: Annotated[
-        list[str],
-        msgspec.Meta(description="whose floods are none", extra={"key": "network.ignore_targets"}),
-    ] = []
     home_networks: Annotated[
         list[str],
         msgspec.Meta(description="networks that are ours", extra={"key": "network.home_networks"}),
@@ -106,8 +92,7 @@ class Flood(Detector[PacketBatch]):
         super().__init__(**options)
         s = self.settings
         home = Networks(s.home_networks)
-        self._sources = Networks([*s.ignore_sources, *s.network_ignore_sources, *s.exclude_ips])
-        self._targets = Networks([*s.ignore_targets, *s.network_ignore_targets, *s.exclude_ips])
+        self._sources, self._targets = s.sources(), s.targets()
         self._captures = Captures()
         self._share = 1.0
         self._now = 0

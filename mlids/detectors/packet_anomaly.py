@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 
 from mlids.batches import Detector, PacketBatch
-from mlids.capture.addresses import Networks, address
+from mlids.capture.addresses import address
 from mlids.capture.crafting import FLAGS
 from mlids.capture.decoding import Fault
+from mlids.capture.exemptions import Exempt
 from mlids.capture.mixing import endpoint
 from mlids.events import Event, detection_id
 from mlids.oddities.fragments import Cuts
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.intp]
 
-Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 QUIET_S = 900  # an episode ends after so many seconds without a further packet of its kind
 ROOM = 64  # of these most sources are told apart by name, beyond them together
 PROTOCOLS = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 47: "GRE", 58: "ICMPv6", 132: "SCTP"}
@@ -57,19 +57,10 @@ KINDS = {
 }
 
 
-class PacketAnomalySettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+class PacketAnomalySettings(Exempt, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """What is left out, and how much is remembered."""
 
     checksums: Annotated[bool, msgspec.Meta(description="also judge checksums")] = True
-    ignore_sources: Addresses = []
-    ignore_targets: Addresses = []
-    all_ignore_sources: Annotated[
-        list[str], msgspec.Meta(extra={"key": "network.ignore_sources"})
-    ] = []
-    all_ignore_targets: Annotated[
-        list[str], msgspec.Meta(extra={"key": "network.ignore_targets"})
-    ] = []
-    exclude_ips: Annotated[list[str], msgspec.Meta(extra={"key": "network.exclude_ips"})] = []
     max_sources: Annotated[
         int, msgspec.Meta(ge=1, le=10_000, description="sources told apart, of each kind")
     ] = ROOM
@@ -110,8 +101,7 @@ class PacketAnomaly(Detector[PacketBatch]):
         self._latest: dict[tuple[str, int], Seen] = {}  # of each episode
         self._sources: dict[str, list[int]] = {}  # told apart, by kind
         self._when: dict[str, int] = {}  # the last packet of each kind
-        self._sources_ignored = Networks([*s.ignore_sources, *s.all_ignore_sources, *s.exclude_ips])
-        self._targets_ignored = Networks([*s.ignore_targets, *s.all_ignore_targets, *s.exclude_ips])
+        self._sources_ignored, self._targets_ignored = s.sources(), s.targets()
 
     def inspect(self, batch: PacketBatch) -> Iterable[Event]:
         """What is odd in this batch, by the volume law, and what ended episodes held back."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlids.batches import Detector, PacketBatch
 from mlids.capture.addresses import HOME, Networks
+from mlids.capture.exemptions import Exempt
 from mlids.events import Event
 from mlids.scans.contacts import Kind, joined
 from mlids.scans.crowds import Crowds
@@ -23,11 +24,10 @@ from mlids.scans.tellings import Tellings
 if TYPE_CHECKING:
     from mlids.scans.contacts import Records
 
-Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 MOST_ROWS = 65_536
 
 
-class PortScanSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+class PortScanSettings(Exempt, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """When contacts are a scan, and whose are none."""
 
     threshold: Annotated[
@@ -87,15 +87,6 @@ class PortScanSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
     grace_s: Annotated[
         float, msgspec.Meta(gt=0, le=60, description="an answer may take so many s")
     ] = 3.0
-    ignore_sources: Addresses = []
-    ignore_targets: Addresses = []
-    network_ignore_sources: Annotated[
-        list[str], msgspec.Meta(extra={"key": "network.ignore_sources"})
-    ] = []
-    network_ignore_targets: Annotated[
-        list[str], msgspec.Meta(extra={"key": "network.ignore_targets"})
-    ] = []
-    exclude_ips: Annotated[list[str], msgspec.Meta(extra={"key": "network.exclude_ips"})] = []
     home_networks: Annotated[list[str], msgspec.Meta(extra={"key": "network.home_networks"})] = (
         msgspec.field(default_factory=lambda: list(HOME))
     )
@@ -135,12 +126,7 @@ class PortScan(Detector[PacketBatch]):
         self._scans = Scans(limits)
         self._crowds = Crowds(limits)
         self._tellings = Tellings(limits, self._home)
-        self._ignored_sources = Networks(
-            [*s.ignore_sources, *s.network_ignore_sources, *s.exclude_ips]
-        )
-        self._ignored_targets = Networks(
-            [*s.ignore_targets, *s.network_ignore_targets, *s.exclude_ips]
-        )
+        self._ignored_sources, self._ignored_targets = s.sources(), s.targets()
 
     def inspect(self, batch: PacketBatch) -> Iterable[Event]:
         """The scans that this batch completes, and what ended episodes held back."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlids.batches import Detector, PacketBatch
 from mlids.capture.addresses import HOME, Networks, address, words
+from mlids.capture.exemptions import Exempt
 from mlids.capture.flows import flows
 from mlids.episodes import Account, Episodes
 from mlids.events import Event
@@ -24,7 +25,6 @@ from mlids.windows import Windows, count, within
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Addresses = Annotated[list[str], msgspec.Meta(description="addresses or networks")]
 MOST_ROWS = 65_536
 QUIET_S = 900.0
 EVIDENCE = 10
@@ -45,7 +45,7 @@ class Guess(NamedTuple):
     exact: bool  # the server said so
 
 
-class WireBruteForceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+class WireBruteForceSettings(Exempt, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """When failed logins are guessing."""
 
     threshold: Annotated[
@@ -63,20 +63,6 @@ class WireBruteForceSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields
             ge=2, le=30, description="encrypted sessions that look as if a login failed, in 10 min"
         ),
     ] = 10
-    ignore_sources: Addresses = []
-    ignore_targets: Addresses = []
-    exclude_ips: Annotated[
-        list[str],
-        msgspec.Meta(description="never looked at", extra={"key": "network.exclude_ips"}),
-    ] = []
-    network_ignore_sources: Annotated[
-        list[str],
-        msgspec.Meta(description="never blamed", extra={"key": "network.ignore_sources"}),
-    ] = []
-    network_ignore_targets: Annotated[
-        list[str],
-        msgspec.Meta(description="never guarded", extra={"key": "network.ignore_targets"}),
-    ] = []
     home_networks: Annotated[
         list[str],
         msgspec.Meta(description="networks that are ours", extra={"key": "network.home_networks"}),
@@ -104,8 +90,7 @@ class WireBruteForce(Detector[PacketBatch]):
         super().__init__(**options)
         s = self.settings
         self._home = Networks(s.home_networks)
-        self._sources = Networks([*s.ignore_sources, *s.network_ignore_sources, *s.exclude_ips])
-        self._targets = Networks([*s.ignore_targets, *s.network_ignore_targets, *s.exclude_ips])
+        self._sources, self._targets = s.sources(), s.targets()
         self._captures = Captures()
         self._sessions = Sessions(s.max_sessions)
         self._waiting: list[Guess] = []

@@ -242,9 +242,9 @@ def test_a_flood_of_sources_is_told_together() -> None:
 
 
 def test_who_is_left_out() -> None:
-    for option in ("ignore_sources", "all_ignore_sources", "exclude_ips"):
+    for option in ("ignore_sources", "network_ignore_sources", "exclude_ips"):
         assert run(PacketAnomaly(**{option: ["203.0.113.0/24"]}), [packets([tcp(0, "")])]) == []
-    for option in ("ignore_targets", "all_ignore_targets", "exclude_ips"):
+    for option in ("ignore_targets", "network_ignore_targets", "exclude_ips"):
         assert run(PacketAnomaly(**{option: [HOST]}), [packets([tcp(0, "")])]) == []
 
 
