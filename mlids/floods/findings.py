@@ -10,9 +10,9 @@ import msgspec
 from mlids.capture.addresses import Networks, address
 from mlids.episodes import Account, Episodes
 from mlids.events import Event
-from mlids.floods.records import Waiting
 from mlids.floods.sketches import Sketch, merged
 from mlids.floods.tally import Crowd
+from mlids.floods.waiting import Waiting
 from mlids.volume import NS
 
 if TYPE_CHECKING:

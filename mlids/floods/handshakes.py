@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlids.capture.flows import Flows, flows
-from mlids.floods.records import GRACE_NS, Waiting, grouped, nothing, records
+from mlids.floods.records import GRACE_NS, grouped, nothing, records
+from mlids.floods.waiting import Waiting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
