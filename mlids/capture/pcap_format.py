@@ -94,12 +94,16 @@ class PcapRecords:
         """Record starts near these places: a time like the first one's, sane lengths, twice."""
         assert self._shape is not None
         shift = 2 if self._shape.order == "<" else 0
-        one, two = struct.pack(self._shape.order + "H", self._high)
+        # The upper half of the seconds, of which one more begins every 18 hours.
+        marks = [struct.pack(self._shape.order + "H", self._high + n & 0xFFFF) for n in (0, 1)]
         octets = np.frombuffer(data, np.uint8)
 
         def hits(at: NDArray[np.int64]) -> NDArray[np.int64]:
             near = pieces(octets, at + shift)
-            return first_hit((near[:, :-1] == one) & (near[:, 1:] == two))
+            found = [
+                _is_any(near[:, n : near.shape[1] - 1 + n], {m[n] for m in marks}) for n in (0, 1)
+            ]
+            return first_hit(found[0] & found[1])
 
         def good(at: NDArray[np.int64]) -> NDArray[np.bool_]:
             fine, following = self._plausible(octets, at)
@@ -116,13 +120,20 @@ class PcapRecords:
         captured = header["captured"]
         fine = (at + 16 <= len(octets)) & (captured <= header["length"])
         fine &= (header["length"] <= MOST) & (header["part"] < 1_000_000_000 // self._unit)
-        fine &= header["second"] >> 16 == self._high
+        fine &= (header["second"] >> 16) - self._high <= 1
         return fine, at + self._shape.extra + np.where(fine, captured, 0)
 
     def _record(self) -> np.dtype[Any]:
         assert self._shape is not None
         names = ("second", "part", "captured", "length")
         return np.dtype([(name, self._shape.order + "u4") for name in names])
+
+
+def _is_any(octets: NDArray[np.uint8], values: set[int]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = octets == values.pop()
+    for value in values:
+        found |= octets == value
+    return found
 
 
 def _order(head: bytes) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LANE = 32 * 1024
 FEW = 8  # below so many lanes the plain way is as fast
 MOST = 16 * 1024 * 1024  # bytes of the longest record that is believed
+MOST_PLACES = 1 << 22  # positions that are held; where lanes have no heads the rest goes one by one
 NEAR = 2048  # bytes in which the mark of a lane's first record is looked for
 TRIES = 16  # marks looked at for it
 
@@ -101,7 +102,7 @@ def _follow(
         rows.append(at)
         moving = at < stops
         # Going on for a few steps where all have arrived costs less than asking each time.
-        if len(rows) % 8 == 0 and not moving.any():
+        if len(rows) % 8 == 0 and (not moving.any() or len(rows) * len(heads) > MOST_PLACES):
             break
         # A lane on a wrong track goes anywhere but backwards, and is noticed by its neighbour.
         size = sizes[np.minimum(at + shape.field, last)]

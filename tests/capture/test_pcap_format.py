@@ -60,3 +60,17 @@ def test_link_type_without_the_check_sum_bits() -> None:
 @pytest.mark.parametrize("head", [b"", b"\xd4\xc3\xb2", b"text", c.section()[:4]])
 def test_other_files_are_not_known(head: bytes) -> None:
     assert not PcapRecords.knows(head)
+
+
+def test_a_recording_over_a_moment_where_the_upper_half_of_the_seconds_changes() -> None:
+    """Every 18 hours; small packets, so that a lane without a head would be long."""
+    turn = 0x6785_0000
+    packet = c.ethernet(c.ipv4("192.0.2.1", "192.0.2.2", 6, c.tcp(1, 2, "S")))
+    frames = [Frame((turn - 500 + n // 10) * 1_000_000_000, packet) for n in range(10_000)]
+    data = memoryview(c.pcap(frames) + bytes(64))
+    records = PcapRecords()
+    found, used = records.read(data, 0, len(data) - 64)
+    assert found is not None
+    assert len(found.time) == 10_000
+    assert used == len(data) - 64
+    assert found.time.tolist() == [frame.time_ns for frame in frames]
