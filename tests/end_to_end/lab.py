@@ -79,6 +79,8 @@ class Lab:
         cable = ["link", "add", "eth0", "type", "veth", "peer", "name", f"p{number}"]
         self._ip(name, *cable, "netns", f"{self.mark}switch")
         self._ip("switch", "link", "set", f"p{number}", "master", "br0", "up")
+        # A hub: replayed captures have both ends of a conversation on one port.
+        self._ip("switch", "link", "set", f"p{number}", "type", "bridge_slave", "learning", "off")
         self._ip(name, "link", "set", "lo", "up")
         self._ip(name, "addr", "add", f"10.66.0.{number}/24", "dev", "eth0")
         self._ip(name, "link", "set", "eth0", "up")
