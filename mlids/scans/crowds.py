@@ -98,7 +98,8 @@ class Crowds:
         window.items.pop((*source, contact.port), None)
         window.items[*source, contact.port] = contact
         window.cap(MOST_ITEMS)
-        if len(window.items) < self.limits.crowd_ports:
+        # A port that was told cannot make it more ports, and to look costs more than to wait.
+        if len(window.items) < self.limits.crowd_ports or contact.port in window.seen:
             return None
         return self._decide(target, window, time)
 
