@@ -38,6 +38,7 @@ RECORD = np.dtype(
         ("offset", "u1"), ("flags", "u1"), ("window", ">u2"), ("sum", ">u2"), ("urgent", ">u2"),
     ]
 )  # fmt: skip
+PACE = 550_000  # packets per second that are offered live; what is sent is measured
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 HOME, OUTSIDE = 10 << 24, 203 << 24
 
@@ -274,7 +275,7 @@ def _live(run: list[str], path: Path) -> list[Row]:
     )
     assert reader.stdin and reader.stdout
     reader.stdout.readline()
-    replay = [*run, "tcpreplay", "--topspeed", "--preload-pcap", "-i", "vb", str(path)]
+    replay = [*run, "tcpreplay", "--pps", str(PACE), "--preload-pcap", "-i", "vb", str(path)]
     said = subprocess.run(replay, check=True, capture_output=True, text=True).stdout
     sent = int(re.search(r"Actual: (\d+) packets", said).group(1))  # type: ignore[union-attr]
     rate = float(re.search(r"([\d.]+) pps", said).group(1))  # type: ignore[union-attr]

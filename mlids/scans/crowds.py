@@ -36,7 +36,7 @@ WINDOW_NS = 600 * NS
 FEW = 5  # contacts from which on a source is no member of a crowd
 FLOOD = 200  # first contacts to one target in a second
 MOST = 2000  # in a second, to all targets
-MOST_ITEMS = 256  # contacts held of one target
+MOST_ITEMS = 256
 MOST_TARGETS = 5000
 SITE = 16  # bits of the upper word of an IPv6 address that a site numbers itself
 
@@ -50,6 +50,7 @@ class Crowds:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.evicted = 0
+        self._most = min(MOST_ITEMS, 4 * limits.crowd_ports)  # contacts held of one target
         self._held: Records = np.zeros(0, contact())
         self._low = np.zeros(0, np.uint64)
         self._targets: dict[Address, Window] = {}
@@ -97,7 +98,7 @@ class Crowds:
         window.expire(time, WINDOW_NS)
         window.items.pop((*source, contact.port), None)
         window.items[*source, contact.port] = contact
-        window.cap(MOST_ITEMS)
+        window.cap(self._most)
         # A port that was told cannot make it more ports, and to look costs more than to wait.
         if len(window.items) < self.limits.crowd_ports or contact.port in window.seen:
             return None
