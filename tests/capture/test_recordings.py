@@ -307,3 +307,15 @@ def test_small_fragments_are_joined(tmp_path: Path) -> None:
     assert batch.dport.tolist()[-1] == 22
     assert batch.flags.tolist()[-1] == 2
     assert capture.read == 3
+
+
+def test_stamps_beyond_what_times_can_hold_are_held_back(tmp_path: Path) -> None:
+    """A pcapng may say any of 2^64 moments; sums of times must not overflow behind it."""
+    from mlids.capture.recordings import LATEST_NS
+
+    path = tmp_path / "far.pcapng"
+    packet = c.ethernet(c.ipv4("192.0.2.1", "192.0.2.2", 17, c.udp(1, 2)))
+    late = c.Frame(((1 << 63) - 1) // 1000 * 1000, packet)
+    c.write_pcapng(path, [c.Frame(START_NS, packet), late])
+    (batch,) = Capture(str(path)).batches(threading.Event())
+    assert batch.time.tolist() == [START_NS // 1000 * 1000, LATEST_NS]

@@ -128,3 +128,7 @@ def test_signs_that_it_worked(technique: str, text: bytes, found: str) -> None:
 def test_severity(status: int, shown: str, confidence: float, told: str) -> None:
     assert severity(FOUND._replace(confidence=confidence), Outcome(status, shown)) == told
     assert severity(FOUND._replace(type="Web Scan"), Outcome(200)) == "MEDIUM"
+
+
+def test_nothing_that_waits_ends_at_once_however_late_it_is() -> None:
+    assert list(Answers(10).expire((1 << 63) - 1)) == []
