@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -136,14 +136,24 @@ class LineBatch:
     def column(self, name: str) -> Any:
         """A standard column: `time` (int64 ns, 0 where unknown), else a list of bytes or None.
 
-        Names: time, host, program, message, src, user, outcome, method, path, status, size, agent.
-        Raises KeyError where the format does not know it.
+        Names: time, host, program, pid, message, src, user, outcome, method, target (path and
+        query, as sent), status, size, referrer, agent, cookies, body, vhost. Raises KeyError where
+        the format does not know it.
         """
         if "columns" not in self.memo:
             if self.format is None:
                 raise KeyError(f"{self.source}: no log format, so no column {name!r}")
             self.memo["columns"] = self.format.parse(self)
         return self.memo["columns"][name]
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Each line under the names its own format gives the fields; empty where it is no such."""
+        if "records" not in self.memo:
+            self.memo["records"] = (
+                self.format.records(self) if self.format else [{} for _ in range(len(self))]
+            )
+        known: Sequence[Mapping[str, Any]] = self.memo["records"]
+        return known
 
     def evidence(self, row: int) -> dict[str, Any]:
         """Where to look up one line: source, line number from 1, byte offset from 0."""
@@ -247,6 +257,22 @@ class LogFormat(Plugin):
     def parse(self, batch: LineBatch) -> dict[str, Any]:
         """The columns of these lines, by their standard names (see `LineBatch.column`)."""
         raise NotImplementedError  # abstract
+
+    def records(self, batch: LineBatch) -> Sequence[Mapping[str, Any]]:
+        """For each line its fields as the makers of the format name them (for Sigma and the like).
+
+        Without names of their own these are the standard columns that the line has, as text.
+        """
+        columns = self.parse(batch)
+        texts = {name: values for name, values in columns.items() if name != "time"}
+        return [
+            {
+                name: values[row].decode("utf-8", "backslashreplace")
+                for name, values in texts.items()
+                if values[row] is not None
+            }
+            for row in range(len(batch))
+        ]
 
 
 class Detector(Plugin, Generic[B]):

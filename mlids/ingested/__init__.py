@@ -1,0 +1,1 @@
+"""Alerts and audit records of other programs, mapped to MLIDS events."""

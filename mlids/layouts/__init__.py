@@ -1,0 +1,1 @@
+"""What lines look like: the shapes that several log formats share."""

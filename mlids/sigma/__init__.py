@@ -1,0 +1,1 @@
+"""Sigma rules: parsed by pySigma, compiled to an evaluator of our own."""

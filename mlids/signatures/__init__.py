@@ -1,0 +1,1 @@
+"""Rules over log lines as data: literals first, then patterns, for any format."""
