@@ -37,8 +37,8 @@ def rows_with(batch: LineBatch, literal: bytes) -> NDArray[np.intp]:
 
     The lines of the batch must lie in the order of their bytes, as monitors give them.
     """
-    if len(literal) < 4:
-        raise ValueError("a literal has at least four bytes")
+    if len(literal) < 2:
+        raise ValueError("a literal has at least two bytes")
     if not len(batch):
         return np.empty(0, dtype=np.intp)
     hits = _places(batch.data, literal)

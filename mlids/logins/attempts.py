@@ -9,7 +9,9 @@ that occurred most often, and each line that raises this number tells of a new a
 Offered keys (`Failed publickey` and the like) are one sign that counts once a connection: an agent
 offers all it has, and keys are not guessed. A connection is known by machine and pid. PAM may log
 from a process of its own: its lines join the connection of the same source and user that is at most
-ten seconds old, and lines of sshd join one that PAM began.
+ten seconds old, and lines of sshd join one that PAM began. Where several programs tell of the same
+attempts (a mail server and the one that checks passwords for it: a *group*), a connection is known
+by its source instead, as long as no more than half a minute passes between two lines.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from mlids.logins.records import Login
 NS = 1_000_000_000
 QUIET_NS = 600 * NS  # an older connection's pid may be in use again
 JOIN_NS = 10 * NS
+GROUP_NS = 30 * NS  # servers hold back their answer to a wrong password for up to 15 s
 GUESSED = frozenset(("password", "keyboard-interactive", "keyboard-interactive/pam"))
 
 
@@ -48,9 +51,10 @@ class Attempts:
         """How many attempts this line adds to those told already."""
         if login.outcome == "success":
             return login.times
-        key = (login.machine, login.pid or f"port {login.port}")
+        key = (login.machine, _name(login))
+        quiet_ns = GROUP_NS if login.group else QUIET_NS
         connection = self._by_pid.get(key)
-        if connection is None or not _same(connection, login):
+        if connection is None or not _same(connection, login, quiet_ns):
             connection = self._begin(key, login)
         connection.last_ns = max(connection.last_ns, login.time_ns)
         if not connection.user:
@@ -126,9 +130,16 @@ class Attempts:
         self._latest = {(a, b): connections[number] for a, b, number in latest}
 
 
-def _same(connection: _Connection, login: Login) -> bool:
-    """Whether a line under the same pid is of this connection, and not of a later one."""
-    if login.time_ns - connection.last_ns > QUIET_NS:
+def _name(login: Login) -> str:
+    """What a connection is known by on its machine."""
+    if login.group:
+        return f"{login.group} {login.src or login.peer}"
+    return f"{login.service} {login.pid or f'port {login.port}'}"
+
+
+def _same(connection: _Connection, login: Login, quiet_ns: int) -> bool:
+    """Whether a line under the same name is of this connection, and not of a later one."""
+    if login.time_ns - connection.last_ns > quiet_ns:
         return False
     if login.user != connection.user and login.user and connection.user:
         return False

@@ -5,22 +5,13 @@ Several lines may tell of one attempt; `attempts` counts them.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import NamedTuple, cast
 
 from mlids import addresses
 from mlids.batches import LineBatch
-from mlids.lines import chunks
-from mlids.logins import rules as login_rules
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-MOST_REPEATS = 1000  # of "message repeated N times": a larger number is not believed
-_REPEATED = re.compile(rb"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
+from mlids.signatures.rules import LoginRule
+from mlids.signatures.search import Hit, hits
 
 
 class Login(NamedTuple):
@@ -41,133 +32,69 @@ class Login(NamedTuple):
     times: int  # how many attempts the line stands for
     machine: str  # host that wrote the line
     pid: str
+    group: str = ""  # services whose lines tell of the same attempts
 
 
-def logins(batch: LineBatch) -> list[Login]:
-    """The logins that the lines of a batch tell of, in their order; kept in the batch's memo."""
-    if "logins" not in batch.memo:
-        found = [login for rules in login_rules.services() for login in _of(batch, rules)]
-        if len(login_rules.services()) > 1:
-            found.sort(key=lambda login: login.row)
-        batch.memo["logins"] = found
-    known: list[Login] = batch.memo["logins"]
+def logins(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
+    """The logins that the lines of a batch tell of, in their order; kept in the batch's memo.
+
+    folders: of rules beside those that MLIDS ships.
+    """
+    key = f"logins {folders}"
+    if key not in batch.memo:
+        found = hits(batch, folders)
+        batch.memo[key] = [_login(hit) for hit in found if hit.rule.kind == "login"]
+    known: list[Login] = batch.memo[key]
     return known
 
 
-def _of(batch: LineBatch, rules: login_rules.ServiceRules) -> list[Login]:
-    if batch.format is None:
-        return []
-    rows = _candidates(batch, rules)
-    if not len(rows):
-        return []
-    narrow = batch.take(rows)
-    try:
-        columns = [narrow.column(name) for name in ("program", "message", "host", "pid", "time")]
-    except KeyError:  # a format that has no programs
-        return []
-    lines = zip(rows.tolist(), *columns[:4], columns[4].tolist(), strict=True)
-    found: list[Login] = []
-    for row, program, message, machine, pid, time_ns in lines:
-        text, times = message.rstrip(), 1
-        if text.startswith(login_rules.REPEATED):
-            text, times = _repeated(text)
-        hit = rules.find(program, text)
-        if hit is not None:
-            place = (row, time_ns or batch.written, _text(machine), _text(pid))
-            found.append(_login(hit[0], hit[1], text, times, place))
-    return found
-
-
-def _candidates(batch: LineBatch, rules: login_rules.ServiceRules) -> NDArray[np.intp]:
-    """Rows that may tell of a login: the service's literal, then the beginning of the message.
-
-    The first ``: `` of a line ends the program's tag; lines that may be otherwise are kept.
-    """
-    rows = chunks.rows_with(batch, rules.contains)
-    if not len(rows):
-        return rows
-    words = chunks.words_behind(batch, rows)
-    known = [int.from_bytes(key, "little") for key in rules.keys - rules.needs.keys()]
-    likely = np.isin(words, [*known, 0])
-    for key, literals in rules.needs.items():
-        places = np.flatnonzero(words == int.from_bytes(key, "little"))
-        likely[places] = _holding(batch, rows[places], literals)
-    return rows[likely]
-
-
-def _holding(batch: LineBatch, rows: NDArray[np.intp], literals: list[bytes]) -> list[bool]:
-    """For each row whether its line holds one of the literals."""
-    find = batch.data.find
-    bounds = list(zip(batch.starts[rows].tolist(), batch.ends[rows].tolist(), strict=True))
-    found = [False] * len(bounds)
-    for literal in literals:
-        found = [
-            known or find(literal, *place) >= 0 for known, place in zip(found, bounds, strict=True)
-        ]
-    return found
-
-
-def _repeated(text: bytes) -> tuple[bytes, int]:
-    """What was repeated, and how often; a text that no rule knows where it makes no sense."""
-    repeated = _REPEATED.fullmatch(text)
-    return (repeated[2], min(int(repeated[1]), MOST_REPEATS)) if repeated else (b"", 1)
-
-
-def _login(
-    rule: login_rules.Compiled,
-    spans: login_rules.Spans,
-    message: bytes,
-    times: int,
-    place: tuple[int, int, str, str],
-) -> Login:
-    named = rule.rule
-    row, time_ns, machine, pid = place
-    user, method, exists, port = named.user, named.method, named.exists, 0
+def _login(hit: Hit) -> Login:
+    rule, values = hit.rule, hit.values
+    named = cast(LoginRule, rule.rule)
     address = peer = ""
-    if rule.user is not None:
-        begin, end = spans[rule.user]
-        user = _text(message[begin:end])
-    if rule.src is not None and (not rule.once or message.count(rule.once) == 1):
-        begin, end = spans[rule.src]
-        address, peer = _source(message[begin:end])
-    if rule.port is not None:
-        begin, end = spans[rule.port]
-        port = int(message[begin:end] or 0)
-    if rule.method is not None:
-        begin, end = spans[rule.method]
-        method = _text(message[begin:end])
-    if rule.invalid is not None and spans[rule.invalid][0] >= 0:
-        exists = False
-    if rule.count is not None:
-        begin, end = spans[rule.count]
-        times *= int(message[begin:end])
+    port = 0
+    if (src := values.get("src")) is not None:
+        address, peer, port = source(src)
+    elif not rule.tells_source and hit.src:
+        address, peer, port = source(hit.src)
+    if given := values.get("port"):
+        port = int(given)
+    count = int(values["count"]) if values.get("count") else 1
     return Login(
-        row,
-        time_ns,
+        hit.row,
+        hit.time_ns,
         named.outcome,
-        user,
+        text(values["user"]) if "user" in values else named.user,
         address,
         peer,
         port,
-        method,
+        text(values["method"]) if "method" in values else named.method,
         rule.service,
-        exists,
+        False if values.get("invalid") else named.exists,
         rule.name,
         named.sign,
-        times,
-        machine,
-        pid,
+        hit.times * count,
+        text(hit.host),
+        text(hit.pid),
+        rule.of.group,
     )
 
 
 @lru_cache(maxsize=65536)
-def _source(text: bytes) -> tuple[str, str]:
-    """An address, or the name that stands in its place."""
-    name = text.decode("utf-8", "backslashreplace")
-    address = addresses.normalise(name)
-    return (address, "") if address else ("", "" if name == "UNKNOWN" else name)
+def source(raw: bytes) -> tuple[str, str, int]:
+    """An address, or the name that stands in its place, and the port behind it (0: none)."""
+    name = raw.decode("utf-8", "backslashreplace")
+    if address := addresses.normalise(name):
+        return address, "", 0
+    host, colon, port = name.rpartition(":")
+    if colon and port.isdecimal() and (address := addresses.normalise(host.strip("[]"))):
+        return address, "", int(port) if len(port) < 6 else 0
+    if address := addresses.normalise(name.strip("[]")):
+        return address, "", 0
+    return "", "" if name in ("UNKNOWN", "unknown", "-") else name, 0
 
 
 @lru_cache(maxsize=16384)
-def _text(raw: bytes | None) -> str:
+def text(raw: bytes | None) -> str:
+    """Bytes of a line as text that can be shown."""
     return raw.decode("utf-8", "backslashreplace") if raw else ""

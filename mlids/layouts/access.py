@@ -1,0 +1,125 @@
+"""Access logs: one line a request, in the common and combined formats and what is built on them.
+
+The first address of a line is the client's, and it alone is believed: what stands behind it, the
+user included, is text of the client's. A virtual host may stand in front (``%v:%p`` of Apache,
+often ``$host`` of nginx); since clients choose its name, a line that has two addresses in front
+names the second.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlids import addresses
+from mlids.layouts.moments import moment
+from mlids.lines import chunks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlids.batches import LineBatch
+
+COLUMNS = ("vhost", "src", "user", "method", "target", "status", "size", "referrer", "agent")
+_QUOTED = rb'"((?:[^"\\]++|\\.)*+)"'
+# Clients can write neither a quote nor a line end unescaped, so the first quote is the request's.
+_LINE = re.compile(
+    rb'([^"]*)\[([^\]"]{1,40}+)\] '
+    + _QUOTED
+    + rb" (\d{3}|-)(?: (\d++|-))?(?: "
+    + _QUOTED
+    + rb"(?: "
+    + _QUOTED
+    + rb")?)?",
+    re.DOTALL,
+)
+_REQUEST = re.compile(rb"([A-Za-z_-]{1,20}+) (.*?)(?: (?:HTTP/\d(?:\.\d)?))?", re.DOTALL)
+_ESCAPES = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+
+
+def share(chunk: bytes) -> float:
+    """The share of lines that look like those of an access log."""
+    lines = [line for line in chunk.splitlines()[:200] if line]
+    return sum(_LINE.match(line) is not None for line in lines) / len(lines) if lines else 0.0
+
+
+def recognised(batch: LineBatch) -> NDArray[np.bool_]:
+    """Which lines have a time in brackets and a request in quotes behind it."""
+    known = np.zeros(len(batch), dtype=np.bool_)
+    known[chunks.rows_with(batch, b'] "')] = True
+    return known
+
+
+def parse(batch: LineBatch, zone: str) -> dict[str, Any]:
+    """The columns of these lines; of one that is none, all None and time 0."""
+    times = np.zeros(len(batch), dtype=np.int64)
+    columns: dict[str, list[bytes | None]] = {name: [None] * len(batch) for name in COLUMNS}
+    for row in range(len(batch)):
+        found = fields(batch.line(row))
+        if found is not None:
+            stamp, *values = found
+            times[row] = _time(stamp, zone, batch.written)
+            for name, value in zip(COLUMNS, values, strict=True):
+                columns[name][row] = value
+    return {"time": times, **columns}
+
+
+def fields(line: bytes) -> tuple[bytes | None, ...] | None:
+    """Stamp, then the columns in the order of `COLUMNS`; None where it is no such."""
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    front, stamp, request, status, size, referrer, agent = found.groups()
+    method, target = split(unescaped(request))
+    asked = (method, target, _known(status), _known(size))
+    return (stamp, *parties(front), *asked, *(unescaped(_known(t)) for t in (referrer, agent)))
+
+
+def parties(front: bytes) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """Virtual host, client and user of what stands before the time."""
+    tokens = front.split()
+    if len(tokens) < 2:
+        return None, tokens[0] if tokens else None, None
+    hosted = is_address(tokens[1]) or (tokens[1] != b"-" and not is_address(tokens[0]))
+    vhost, own = (tokens[0], tokens[1:]) if hosted else (None, tokens)
+    return vhost, own[0], unescaped(_known(b" ".join(own[2:])))
+
+
+@lru_cache(maxsize=16384)
+def is_address(text: bytes) -> bool:
+    """Whether a text is an internet address."""
+    return bool(addresses.normalise(text.decode("latin-1")))
+
+
+def split(request: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """Method and target of a request line; what is none of HTTP is all target."""
+    if not request:
+        return None, None
+    found = _REQUEST.fullmatch(request)
+    return (found[1], found[2]) if found else (None, request)
+
+
+def unescaped(text: bytes | None) -> bytes | None:
+    r"""A quoted text as it was sent: ``\\x22``, ``\\"`` and ``\\n`` are one byte each."""
+    if text is None or b"\\" not in text:
+        return text
+    return _ESCAPES.sub(_plain, text)
+
+
+def _plain(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        return bytes([int(found[1], 16)])
+    return _LETTERS.get(found[2], found[2])
+
+
+def _known(text: bytes | None) -> bytes | None:
+    return None if text in (b"-", b"") else text
+
+
+@lru_cache(maxsize=4096)
+def _time(stamp: bytes | None, zone: str, written: int) -> int:
+    return moment(stamp or b"", zone, written)

@@ -1,0 +1,183 @@
+"""Lines that rules match: one pass over a whole chunk for all literals, then few lines one by one.
+
+A line that is looked at is first narrowed to the rules one of whose literals it holds; the message,
+the record or the request of it is only taken apart where such a rule asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mlids.signatures.compiled import Compiled, Values
+from mlids.signatures.library import Library, library
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlids.batches import LineBatch
+
+BLANK = 32
+REPEATED = b"message repeated "
+MOST_REPEATS = 1000  # a larger number is not believed
+PLACES = ("host", "pid", "src")
+_REPEATS = re.compile(rb"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
+
+
+class Hit(NamedTuple):
+    """A line that a rule matches. src: the address that the format itself tells, or None.
+
+    times: how many lines it stands for ("message repeated … times").
+    """
+
+    row: int
+    time_ns: int
+    rule: Compiled
+    values: Values
+    times: int
+    host: bytes | None
+    pid: bytes | None
+    src: bytes | None
+
+
+def hits(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Hit]:
+    """The lines of a batch that rules match, in their order, of each kind one a line.
+
+    Kept in the batch's memo. folders: of further rules, see `library`.
+    """
+    key = f"signatures {folders}" if folders else "signatures"
+    if key not in batch.memo:
+        batch.memo[key] = find(batch, library(folders))
+    found: list[Hit] = batch.memo[key]
+    return found
+
+
+def find(batch: LineBatch, rules: Library) -> list[Hit]:
+    """The same by rules of one's own; lines without a format have no meaning to any."""
+    return list(_hits(batch, rules)) if batch.format and len(batch) else []
+
+
+def candidates(batch: LineBatch, rules: Library) -> dict[int, list[int]]:
+    """By row: numbers of the rules one of whose literals its line holds."""
+    found = rules.find(batch.data)
+    if not found:
+        return {}
+    places = np.array(found, dtype=np.int64)
+    literal, begin, end = places[:, 0], places[:, 1], places[:, 2]
+    rows = np.searchsorted(batch.starts, begin, side="right") - 1
+    inside = (rows >= 0) & (end <= batch.ends[rows])
+    inside &= _beginning(batch, rules, literal, begin, rows)
+    by_row: dict[int, list[int]] = {}
+    for row, number in zip(rows[inside].tolist(), literal[inside].tolist(), strict=True):
+        known = by_row.get(row)
+        if known is None:
+            by_row[row] = rules.rules_of[number]
+        else:
+            by_row[row] = sorted({*known, *rules.rules_of[number]})
+    return by_row
+
+
+def _beginning(
+    batch: LineBatch,
+    rules: Library,
+    literal: NDArray[np.int64],
+    begin: NDArray[np.int64],
+    rows: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """Whether a literal that messages begin with can stand at the beginning of one."""
+    before = np.frombuffer(batch.data, dtype=np.uint8)[np.maximum(begin - 1, 0)]
+    free: NDArray[np.bool_] = ~np.array(rules.beginning, dtype=np.bool_)[literal]
+    free |= (before == BLANK) | (begin == batch.starts[rows])
+    return free
+
+
+def _hits(batch: LineBatch, rules: Library) -> Iterator[Hit]:
+    by_row = candidates(batch, rules)
+    if not by_row:
+        return
+    rows = np.fromiter(by_row, dtype=np.intp, count=len(by_row))
+    lines = _Lines(batch.take(rows))
+    for at, (row, numbers) in enumerate(by_row.items()):
+        kinds: set[str] = set()
+        for number in numbers:
+            rule = rules.rules[number]
+            if rule.kind in kinds or (rule.formats and lines.format not in rule.formats):
+                continue
+            values = lines.match(at, rule)
+            if values is not None:
+                kinds.add(rule.kind)
+                times = lines.text(at)[1]
+                yield Hit(row, lines.time(at), rule, values, times, *lines.place(at))
+
+
+class _Lines:
+    """Candidate lines, taken apart in the ways that their format allows."""
+
+    def __init__(self, batch: LineBatch) -> None:
+        assert batch.format
+        self.batch = batch
+        self.format = batch.format.name
+        self._columns: dict[str, Any] = {}
+        self._times: list[int] | None = None
+        programs, messages = self.column("program"), self.column("message")
+        self.tagged = programs is not None and messages is not None
+
+    def column(self, name: str) -> Any:
+        """A column, None where the format has none."""
+        if name not in self._columns:
+            try:
+                self._columns[name] = self.batch.column(name)
+            except KeyError:
+                self._columns[name] = None
+        return self._columns[name]
+
+    def match(self, at: int, rule: Compiled) -> Values | None:
+        """What a rule gets out of a line."""
+        if rule.by_record:
+            return rule.match_record(self.batch.records()[at])
+        if rule.by_request:
+            return self._request(at, rule)
+        program = self.column("program")[at] if self.tagged else None
+        if not rule.of_program(program):
+            return None
+        return rule.match(self.text(at)[0])
+
+    def _request(self, at: int, rule: Compiled) -> Values | None:
+        columns = [self.column(name) for name in ("method", "target", "status", "user")]
+        if columns[1] is None or columns[2] is None:
+            return None
+        return rule.match_request(*(column[at] if column else None for column in columns))
+
+    def text(self, at: int) -> tuple[bytes, int]:
+        """The message of a line with a program's tag, and how often; of any other the line."""
+        if not self.tagged or self.column("program")[at] is None:
+            return self.batch.line(at).rstrip(), 1
+        message: bytes = self.column("message")[at].rstrip()
+        return _repeated(message) if message.startswith(REPEATED) else (message, 1)
+
+    def time(self, at: int) -> int:
+        """When it was written, ns since 1970."""
+        if self._times is None:
+            times = self.column("time")
+            self._times = [0] * len(self.batch) if times is None else times.tolist()
+        return self._times[at] or self.batch.written
+
+    def place(self, at: int) -> tuple[bytes | None, bytes | None, bytes | None]:
+        """Host, process and address that the format itself tells."""
+        host, pid, src = (self._value(name, at) for name in PLACES)
+        return host, pid, src
+
+    def _value(self, name: str, at: int) -> bytes | None:
+        if name == "src" and self.tagged:
+            return None  # a message tells its address itself, by a rule
+        column = self.column(name)
+        return column[at] if column is not None else None
+
+
+def _repeated(text: bytes) -> tuple[bytes, int]:
+    """What was repeated, and how often; a text that no rule knows where it makes no sense."""
+    found = _REPEATS.fullmatch(text)
+    return (found[2], min(int(found[1]), MOST_REPEATS)) if found else (b"", 1)
