@@ -36,8 +36,16 @@ class Monitoring(Section, frozen=True):
         OneOrMany, Meta(description="folder watched for changes, a list of them, or none")
     ] = "."
     app_log: Annotated[
-        OneOrMany, Meta(description="log file, a list of them, auto (the host's own), or none")
+        OneOrMany,
+        Meta(
+            description="log file, a list of them, a folder, a pattern such as /var/log/*.log,"
+            " - (standard input), auto (the host's own), or none"
+        ),
     ] = "auto"
+    log_rules: Annotated[
+        list[str],
+        Meta(description="folders with further rules: login/*.yaml and log/*.yaml in each"),
+    ] = []
 
 
 class Thresholds(Section, frozen=True):

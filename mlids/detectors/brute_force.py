@@ -52,6 +52,12 @@ COUNTED = {
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """Settings of the brute force detector."""
 
+    rules: Annotated[
+        list[str],
+        msgspec.Meta(
+            description="Folders with further rules", extra={"key": "monitoring.log_rules"}
+        ),
+    ] = []
     threshold: Annotated[
         int,
         msgspec.Meta(
@@ -97,6 +103,7 @@ class BruteForce(Detector[LineBatch]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._folders = tuple(self.settings.rules)
         chosen = self.settings
         horizons = (
             (chosen.threshold, chosen.window_s * NS),
@@ -111,7 +118,7 @@ class BruteForce(Detector[LineBatch]):
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """The attacks that these logins complete or continue."""
         new = self._attempts.new
-        for login in logins.logins(batch):
+        for login in logins.logins(batch, self._folders):
             if login.outcome == "success":
                 yield from self._success(batch, login)
             else:

@@ -21,6 +21,12 @@ MAY_LACK = ("ip", "source_host", "port", "target")
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """Settings of the login detector."""
 
+    rules: Annotated[
+        list[str],
+        msgspec.Meta(
+            description="Folders with further rules", extra={"key": "monitoring.log_rules"}
+        ),
+    ] = []
     successes: Annotated[
         bool, msgspec.Meta(description="Also store logins that succeeded, as LOW events")
     ] = True
@@ -38,12 +44,13 @@ class Login(Detector[LineBatch]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._folders = tuple(self.settings.rules)
         self._attempts = Attempts(self.settings.max_connections)
 
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """One event for each login."""
         new = self._attempts.new
-        for login in logins.logins(batch):
+        for login in logins.logins(batch, self._folders):
             for number in range(new(login)):
                 if login.outcome == "failure" or self.settings.successes:
                     yield _event(batch, login, number)
