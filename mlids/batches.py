@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import msgspec
@@ -146,6 +147,18 @@ class LineBatch:
             self.memo["columns"] = self.format.parse(self)
         return self.memo["columns"][name]
 
+    def span(self) -> tuple[bytes, int]:
+        """The bytes from the first line to the last, and where in `data` they begin.
+
+        Lines must lie in the order of their bytes, as monitors give them.
+        """
+        if not len(self):
+            return b"", 0
+        begin, end = int(self.starts[0]), int(self.ends[-1])
+        if 8 * (end - begin) > 7 * len(self.data):  # a copy would cost more than it spares
+            return self.data, 0
+        return self.data[begin:end], begin
+
     def records(self) -> Sequence[Mapping[str, Any]]:
         """Each line under the names its own format gives the fields; empty where it is no such."""
         if "records" not in self.memo:
@@ -236,15 +249,32 @@ class Monitor(Plugin):
     def exclude(self, endpoints: Sequence[tuple[str, int]]) -> None:
         """Leave out MLIDS's own traffic with these (address, port); called every second."""
 
-    def delivered(self) -> None:
-        """Called when every event of the batches yielded so far is durably stored."""
+    def reached(self) -> Any:
+        """The place behind all batches yielded so far, for `delivered`; None: none is kept.
+
+        Called between two batches by the thread that takes them, where that is not the thread in
+        which `delivered` is called (see `mlids.lines.confluence`).
+        """
+        return None
+
+    def delivered(self, reached: Any = None) -> None:
+        """Called when every event of the batches yielded up to a place is durably stored.
+
+        reached: the place, None: behind the batches yielded so far.
+        """
 
     tell: Callable[[MLIDSError], None] = staticmethod(lambda error: _log.warning("%s", error))
     """How a monitor says that one of its inputs failed while the others go on."""
 
 
 class LogFormat(Plugin):
-    """Knows one kind of log line."""
+    """Knows one kind of log line.
+
+    client_leads: lines begin with the client's address, behind a virtual host at most, and a
+    request in quotes is followed by the status, so that both are found without parsing.
+    """
+
+    client_leads: bool = False
 
     def sniff(self, chunk: bytes) -> float:
         """How likely the chunk is of this format: 0 (not) to 1 (certainly)."""
@@ -257,6 +287,14 @@ class LogFormat(Plugin):
     def parse(self, batch: LineBatch) -> dict[str, Any]:
         """The columns of these lines, by their standard names (see `LineBatch.column`)."""
         raise NotImplementedError  # abstract
+
+    @cached_property
+    def column_names(self) -> frozenset[str]:
+        """The names of the columns that lines of this format can have."""
+        import numpy as np
+
+        none = np.empty(0, dtype=np.int64)
+        return frozenset(self.parse(LineBatch(b"", none, none, none, "", format=self)))
 
     def records(self, batch: LineBatch) -> Sequence[Mapping[str, Any]]:
         """For each line its fields as the makers of the format name them (for Sigma and the like).

@@ -35,10 +35,14 @@ class Episodes:
     apart at a time; what comes beyond them is one more episode, so that random addresses make no
     flood of events.
 
-    quiet_s: an episode ends after so many seconds without a trigger; keys: most episodes kept.
+    quiet_s: an episode ends after so many seconds without a trigger; keys: most episodes kept;
+    source: of the events.
     """
 
-    def __init__(self, quiet_s: float, keys: int = 10_000, most: int = 200) -> None:
+    def __init__(
+        self, quiet_s: float, keys: int = 10_000, most: int = 200, source: str = "network"
+    ) -> None:
+        self._source = source
         self._repeats = Repeats(quiet_s, keys)
         self._accounts: dict[Key, Account] = {}
         self._most = most
@@ -58,7 +62,7 @@ class Episodes:
         for telling in self._repeats.trigger(key, time_ns):
             # A telling of the same key that is older closes the episode before.
             mine = telling.key == key and telling.last_ns == time_ns
-            yield _event(account if mine else self._account(telling), telling)
+            yield self._event(account if mine else self._account(telling), telling)
         self._accounts[key] = account
         if len(self._accounts) > 2 * self._repeats.keys:
             self._accounts = {k: a for k, a in self._accounts.items() if k in self}
@@ -87,7 +91,24 @@ class Episodes:
         return self._told(self._repeats.flush())
 
     def _told(self, tellings: Iterable[Telling]) -> list[Event]:
-        return [_event(self._account(telling), telling) for telling in tellings]
+        return [self._event(self._account(telling), telling) for telling in tellings]
+
+    def _event(self, account: Account, telling: Telling) -> Event:
+        metadata = {**account.details.get("metadata", {}), "triggers": telling.total}
+        return Event.new(
+            account.type,
+            account.severity,
+            self._source,
+            {**account.details, "metadata": metadata, "suppressed": telling.suppressed},
+            time_ns=telling.last_ns,
+            rule=account.rule,
+            tags=account.tags,
+            techniques=account.techniques,
+            confidence=account.confidence,
+            evidence=account.evidence[:MOST_EVIDENCE],
+            explanation=account.explanation,
+            correlation_id=detection_id(account.rule, telling.key, telling.first_ns),
+        )
 
     def save(self) -> dict[str, Any]:
         """The state, as plain data."""
@@ -102,21 +123,3 @@ class Episodes:
             self._accounts[tuple(key)] = msgspec.convert(account, Account)
         for kind, keys in state["live"]:
             self._live[kind] = {tuple(key): last for key, last in keys}
-
-
-def _event(account: Account, telling: Telling) -> Event:
-    metadata = {**account.details.get("metadata", {}), "triggers": telling.total}
-    return Event.new(
-        account.type,
-        account.severity,
-        "network",
-        {**account.details, "metadata": metadata, "suppressed": telling.suppressed},
-        time_ns=telling.last_ns,
-        rule=account.rule,
-        tags=account.tags,
-        techniques=account.techniques,
-        confidence=account.confidence,
-        evidence=account.evidence[:MOST_EVIDENCE],
-        explanation=account.explanation,
-        correlation_id=detection_id(account.rule, telling.key, telling.first_ns),
-    )

@@ -35,6 +35,9 @@ APACHE = {
 }  # fmt: skip
 _NGINX_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _APACHE_VARIABLE = re.compile(r"%[!\d,]*[<>]?((?:\{[^}]*\})?\^?[A-Za-z]{1,2}|%)")
+VALUES = {  # what some columns look like, whatever follows
+    "status": r"(?:\d{3}|-)", "size": r"(?:\d++|-)", "path": r"[^?\s]*+", "query": r"(?:\?\S*+)?+",
+}  # fmt: skip
 LETTERS = {"\\t": "\t", "\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 
@@ -60,7 +63,9 @@ class AccessPattern:
             return "%"
         column = names.get(name if name in names else _lower(name), "")
         until = re.escape(behind)
-        if behind == '"':  # written with quotes escaped
+        if column in VALUES:
+            value = VALUES[column]
+        elif behind == '"':  # written with quotes escaped
             value = r'(?:[^"\\]++|\\.)*+'
         elif column == "time" and names is APACHE:
             return self._named("time", r"\[[^\]]{1,60}\]" if name == "t" else ".{1,60}?", until)
@@ -76,7 +81,7 @@ class AccessPattern:
 
     def fields(self, line: bytes) -> dict[str, bytes | None] | None:
         """The columns of a line by name, `time` as it stands there; None where it is no such."""
-        found = self._line.match(line)
+        found = self._line.fullmatch(line)
         if found is None:
             return None
         values: dict[str, bytes | None] = {
@@ -93,7 +98,7 @@ class AccessPattern:
 
     def recognised(self, batch: LineBatch) -> NDArray[np.bool_]:
         """Which lines are of the format."""
-        match, data = self._line.match, batch.data
+        match, data = self._line.fullmatch, batch.data
         places = zip(batch.starts.tolist(), batch.ends.tolist(), strict=True)
         known = (match(data, start, end) is not None for start, end in places)
         return np.fromiter(known, dtype=np.bool_, count=len(batch))

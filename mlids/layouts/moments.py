@@ -56,7 +56,7 @@ def moment(head: bytes, zone: str, written: int = 0) -> int:
     written: by when the line was written, from which missing years are inferred.
     """
     try:
-        return _moment(head, zone, written)
+        return _moment(head[:HEAD], zone, written)
     except (ValueError, OverflowError):
         return 0
 

@@ -48,6 +48,7 @@ class AccessLog(LogFormat):
         self._zone = stamps.check_zone(self.settings.timezone)
         chosen: str = self.settings.log_format
         self._own: AccessPattern | None = self.own_format(chosen) if chosen else None
+        self.client_leads = self._own is None
 
     def sniff(self, chunk: bytes) -> float:
         """The share of lines that are of the server's format."""

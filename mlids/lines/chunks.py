@@ -32,8 +32,10 @@ def line_bounds(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts, ends
 
 
-def rows_with(batch: LineBatch, literal: bytes) -> NDArray[np.intp]:
+def rows_with(batch: LineBatch, literal: bytes, followed: bytes = b"") -> NDArray[np.intp]:
     """The rows whose line holds the literal; its first four bytes are looked for in whole passes.
+
+    followed: one of these bytes must stand behind it.
 
     The lines of the batch must lie in the order of their bytes, as monitors give them.
     """
@@ -41,7 +43,13 @@ def rows_with(batch: LineBatch, literal: bytes) -> NDArray[np.intp]:
         raise ValueError("a literal has at least two bytes")
     if not len(batch):
         return np.empty(0, dtype=np.intp)
-    hits = _places(batch.data, literal)
+    text, offset = batch.span()
+    hits = _places(text, literal)
+    if followed:
+        hits = hits[hits + len(literal) < len(text)]
+        octets = np.frombuffer(text, dtype=np.uint8)[hits + len(literal)]
+        hits = hits[np.isin(octets, np.frombuffer(followed, dtype=np.uint8))]
+    hits = hits + offset
     rows = np.searchsorted(batch.starts, hits, side="right") - 1
     inside = (rows >= 0) & (hits + len(literal) <= batch.ends[rows])
     rows = rows[inside]

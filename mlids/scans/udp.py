@@ -132,7 +132,7 @@ class UdpContacts:
             return sent
         errors = errors._replace(state=self._state(errors.key))
         errors = errors.take(errors.state != ANSWERED)
-        both = Datagrams(*map(np.concatenate, zip(sent, errors, strict=True)))
+        both = Datagrams(*(np.concatenate(pair) for pair in zip(sent, errors, strict=True)))
         return both.take(np.argsort(both.row, kind="stable"))
 
     def _match(

@@ -31,8 +31,13 @@ class Compiled:
         self.programs = frozenset(name for name in programs if not name.endswith(b"*"))
         self.families = tuple(name[:-1] for name in programs if name.endswith(b"*"))
         self.lines = not programs if service.lines is None else service.lines
+        self.by_record = bool(rule.fields or rule.text)  # fields of records are asked
+        self.by_request = rule.request is not None  # columns of access logs are asked
+        self.by_message = not (self.by_record or self.by_request)
         self.pattern = Pattern(_spelt(rule.pattern, service.words)) if rule.pattern else None
         self._numbers = list(self.pattern.numbers.items()) if self.pattern else []
+        # Whether the rule itself says where the address stands, if anywhere.
+        self.tells_source = "src" in rule.take or any(name == "src" for name, _ in self._numbers)
         self._fields = [(name.split("."), _accepted(v)) for name, v in rule.fields.items()]
         self._text = rule.text.split(".") if rule.text else None
         self._take = [
@@ -45,21 +50,6 @@ class Compiled:
         self._methods = {m.encode() for m in ([methods] if isinstance(methods, str) else methods)}
         self._statuses = {str(status).encode() for status in request.status} if request else set()
         self._check()
-
-    @property
-    def by_record(self) -> bool:
-        """Whether fields of records are asked, and no message."""
-        return bool(self.rule.fields or self.rule.text)
-
-    @property
-    def tells_source(self) -> bool:
-        """Whether the rule itself says where the address stands, if anywhere."""
-        return "src" in self.rule.take or any(name == "src" for name, _ in self._numbers)
-
-    @property
-    def by_request(self) -> bool:
-        """Whether columns of access logs are asked."""
-        return self.rule.request is not None
 
     def of_program(self, program: bytes | None) -> bool:
         """Whether lines of this program (None: of a file that is no syslog) are looked at."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 BLANK = 32
 REPEATED = b"message repeated "
 MOST_REPEATS = 1000  # a larger number is not believed
-PLACES = ("host", "pid", "src")
 _REPEATS = re.compile(rb"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
 
 
@@ -62,11 +61,12 @@ def find(batch: LineBatch, rules: Library) -> list[Hit]:
 
 def candidates(batch: LineBatch, rules: Library) -> dict[int, list[int]]:
     """By row: numbers of the rules one of whose literals its line holds."""
-    found = rules.find(batch.data)
+    text, offset = batch.span()
+    found = rules.find(text)
     if not found:
         return {}
     places = np.array(found, dtype=np.int64)
-    literal, begin, end = places[:, 0], places[:, 1], places[:, 2]
+    literal, begin, end = places[:, 0], places[:, 1] + offset, places[:, 2] + offset
     rows = np.searchsorted(batch.starts, begin, side="right") - 1
     inside = (rows >= 0) & (end <= batch.ends[rows])
     inside &= _beginning(batch, rules, literal, begin, rows)
@@ -100,17 +100,24 @@ def _hits(batch: LineBatch, rules: Library) -> Iterator[Hit]:
         return
     rows = np.fromiter(by_row, dtype=np.intp, count=len(by_row))
     lines = _Lines(batch.take(rows))
+    known, format = rules.rules, lines.format
     for at, (row, numbers) in enumerate(by_row.items()):
-        kinds: set[str] = set()
+        told = ""
+        program, message, times = lines.read(at)
         for number in numbers:
-            rule = rules.rules[number]
-            if rule.kind in kinds or (rule.formats and lines.format not in rule.formats):
+            rule = known[number]
+            if rule.kind == told or (rule.formats and format not in rule.formats):
                 continue
-            values = lines.match(at, rule)
+            if rule.by_message:
+                values = rule.match(message) if rule.of_program(program) else None
+            else:
+                values = lines.match(at, rule)
             if values is not None:
-                kinds.add(rule.kind)
-                times = lines.text(at)[1]
-                yield Hit(row, lines.time(at), rule, values, times, *lines.place(at))
+                host, pid, src = lines.place(at)
+                yield Hit(row, lines.time(at), rule, values, times, host, pid, src)
+                if told:
+                    break  # one of each kind
+                told = rule.kind
 
 
 class _Lines:
@@ -120,61 +127,50 @@ class _Lines:
         assert batch.format
         self.batch = batch
         self.format = batch.format.name
-        self._columns: dict[str, Any] = {}
-        self._times: list[int] | None = None
-        programs, messages = self.column("program"), self.column("message")
-        self.tagged = programs is not None and messages is not None
+        self.programs = self._column("program")
+        self.messages = self._column("message")
+        self._hosts, self._pids = self._column("host"), self._column("pid")
+        # A message tells its address itself, by a rule; only other formats have it in a place.
+        tagged = self.programs is not None
+        self._srcs = None if tagged else self._column("src")
+        times = self._column("time")
+        self._times: list[int] = [0] * len(batch) if times is None else times.tolist()
 
-    def column(self, name: str) -> Any:
+    def _column(self, name: str) -> Any:
         """A column, None where the format has none."""
-        if name not in self._columns:
-            try:
-                self._columns[name] = self.batch.column(name)
-            except KeyError:
-                self._columns[name] = None
-        return self._columns[name]
+        try:
+            return self.batch.column(name)
+        except KeyError:
+            return None
+
+    def read(self, at: int) -> tuple[bytes | None, bytes, int]:
+        """Program, message and how often it came; of lines without a program's tag the line."""
+        program = self.programs[at] if self.programs is not None else None
+        if program is None or self.messages is None:
+            return None, self.batch.line(at).rstrip(), 1
+        message: bytes = self.messages[at].rstrip()
+        if message.startswith(REPEATED):
+            return program, *_repeated(message)
+        return program, message, 1
 
     def match(self, at: int, rule: Compiled) -> Values | None:
-        """What a rule gets out of a line."""
+        """What a rule about records or requests gets out of a line."""
         if rule.by_record:
             return rule.match_record(self.batch.records()[at])
-        if rule.by_request:
-            return self._request(at, rule)
-        program = self.column("program")[at] if self.tagged else None
-        if not rule.of_program(program):
-            return None
-        return rule.match(self.text(at)[0])
-
-    def _request(self, at: int, rule: Compiled) -> Values | None:
-        columns = [self.column(name) for name in ("method", "target", "status", "user")]
+        columns = [self._column(name) for name in ("method", "target", "status", "user")]
         if columns[1] is None or columns[2] is None:
             return None
         return rule.match_request(*(column[at] if column else None for column in columns))
 
-    def text(self, at: int) -> tuple[bytes, int]:
-        """The message of a line with a program's tag, and how often; of any other the line."""
-        if not self.tagged or self.column("program")[at] is None:
-            return self.batch.line(at).rstrip(), 1
-        message: bytes = self.column("message")[at].rstrip()
-        return _repeated(message) if message.startswith(REPEATED) else (message, 1)
-
     def time(self, at: int) -> int:
         """When it was written, ns since 1970."""
-        if self._times is None:
-            times = self.column("time")
-            self._times = [0] * len(self.batch) if times is None else times.tolist()
         return self._times[at] or self.batch.written
 
     def place(self, at: int) -> tuple[bytes | None, bytes | None, bytes | None]:
         """Host, process and address that the format itself tells."""
-        host, pid, src = (self._value(name, at) for name in PLACES)
-        return host, pid, src
-
-    def _value(self, name: str, at: int) -> bytes | None:
-        if name == "src" and self.tagged:
-            return None  # a message tells its address itself, by a rule
-        column = self.column(name)
-        return column[at] if column is not None else None
+        host = self._hosts[at] if self._hosts is not None else None
+        pid = self._pids[at] if self._pids is not None else None
+        return host, pid, self._srcs[at] if self._srcs is not None else None
 
 
 def _repeated(text: bytes) -> tuple[bytes, int]:

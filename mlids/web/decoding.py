@@ -32,7 +32,7 @@ _HEX = re.compile(rb"0[xX](?:[0-9A-Fa-f]{2}){1,512}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
 _DATA_URL = re.compile(rb";\s{0,8}base64\s{0,8},\s{0,8}([A-Za-z0-9+/_-]{12,}={0,2})")
 _VERSION = re.compile(rb"/\*![0-9]{0,6}")
-_PUNCTUATION = re.compile(rb" ?([(),=<>;|]) ?")
+_MARKS = tuple(bytes([mark]) for mark in b"(),=<>;|")  # no blanks beside these
 _INTERNAL = re.compile(rb"\$\{?ifs\}?(?:\$[0-9@*])?|\$[@*]")
 _BYTES = [bytes([n]) for n in range(256)]
 _PRINTABLE = bytes([9, 10, 13, *range(32, 127)])
@@ -205,7 +205,10 @@ def _sql(stage: bytes, folded: bytes) -> bytes:
         text = fold(b" ".join([*cut, last]))
     if b"/*" in text:
         text = fold(_uncommented(_VERSION.sub(b" ", text)))
-    return _PUNCTUATION.sub(rb"\1", text)
+    for mark in _MARKS:  # faster than one pattern with a group
+        if mark in text:
+            text = text.replace(b" " + mark, mark).replace(mark + b" ", mark)
+    return text
 
 
 def _uncommented(text: bytes) -> bytes:

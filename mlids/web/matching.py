@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import re2
 
 from mlids.web import decoding, rules
 from mlids.web.decoding import Layers
-from mlids.web.requests import BODY, NAME, QUERY, REFERRER, VALUE, Part, Request
+from mlids.web.requests import AGENT, BODY, NAME, QUERY, REFERRER, VALUE, Part, Request
 from mlids.web.rules import FORMS, Compiled
 
 SHOWN = 200  # characters of what was found that an event carries
 SET_BYTES = 16 << 20  # what re2 may remember of what each of the three sets met
 SCAN = "Web Scan"
+_UNSAFE = re.compile(rb"[^ -~]")
 _COUNTS = re.compile(r"\{([01]),[0-9]{2,}\}")
+_AGAIN = frozenset((AGENT, REFERRER))
 _PLUS = frozenset((VALUE, NAME, QUERY, REFERRER, BODY))  # where a plus sign is a blank
 
 
@@ -74,7 +76,7 @@ class Matcher:
 
     def examine_parts(self, parts: Iterable[Part]) -> Verdict:
         """The verdict on some parts."""
-        decoded = [(part, decoding.layers(part.value, part.kind in _PLUS)) for part in parts]
+        decoded = [(part, _layers(part)) for part in parts]
         found: list[Finding] = []
         for number, of_form, every in self._forms:
             text = b"\n".join([layer for _, layers in decoded for layer in layers[number]])
@@ -107,6 +109,18 @@ def _find(rule: Compiled, number: int, decoded: list[tuple[Part, Layers]]) -> Fi
     return None
 
 
+def _layers(part: Part) -> Layers:
+    """The layers of a part; agents and referrers come again and again."""
+    if part.kind in _AGAIN and len(part.value) <= SHOWN:
+        return _known_layers(part.value, part.kind in _PLUS)
+    return decoding.layers(part.value, part.kind in _PLUS)
+
+
+@lru_cache(maxsize=2048)
+def _known_layers(value: bytes, plus: bool) -> Layers:
+    return decoding.layers(value, plus)
+
+
 def _set(of_form: list[Compiled]) -> Any:
     every = re2.Set.SearchSet(rules.options(SET_BYTES))
     for rule in of_form:
@@ -122,7 +136,7 @@ def _loose(pattern: str) -> str:
 
 def shown(text: bytes, most: int = SHOWN) -> str:
     """Text of an attacker's, safe to print and cut to size."""
-    safe = "".join(chr(c) if 32 <= c < 127 else f"\\x{c:02x}" for c in text[:most])
+    safe = _UNSAFE.sub(lambda found: f"\\x{found[0][0]:02x}".encode(), text[:most]).decode()
     return safe if len(text) <= most else safe[: most - 1] + "…"
 
 

@@ -33,11 +33,16 @@ def screen(text: bytes, starts: Places) -> Rows:
 
     Each goes up to where the next one begins, and should end with a line end.
     """
-    found = np.fromiter((hit.start() for hit in expression().finditer(text)), np.int64)
+    found = places(text)
     if not len(found):
         return np.zeros(0, np.intp)
     rows = np.unique(np.searchsorted(starts, found, "right") - 1)
     return rows[rows >= 0]
+
+
+def places(text: bytes) -> Places:
+    """Where in a text signs begin, at most one a line."""
+    return np.fromiter((hit.start() for hit in expression().finditer(text)), np.int64)
 
 
 def needs_look(text: bytes) -> bool:
