@@ -40,7 +40,10 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was found in one request, the surest first; false where nothing was."""
+    """What was found in one request: of each class the surest, an attack before a scan.
+
+    False where nothing was.
+    """
 
     findings: tuple[Finding, ...]
 
@@ -77,15 +80,20 @@ class Matcher:
     def examine_parts(self, parts: Iterable[Part]) -> Verdict:
         """The verdict on some parts."""
         decoded = [(part, _layers(part)) for part in parts]
-        found: list[Finding] = []
+        broken: list[tuple[Compiled, int]] = []
         for number, of_form, every in self._forms:
             text = b"\n".join([layer for _, layers in decoded for layer in layers[number]])
-            for rule in every.Match(text) or ():
-                finding = _find(of_form[rule], number, decoded)
-                if finding is not None:
-                    found.append(finding)
-        found.sort(key=lambda finding: (finding.type == SCAN, -finding.confidence, finding.rule))
-        return Verdict(tuple(found))
+            broken += [(of_form[rule], number) for rule in every.Match(text) or ()]
+        found: dict[str, Finding] = {}
+        for rule, number in sorted(broken, key=_order) if len(broken) > 1 else broken:
+            if rule.type not in found and (finding := _find(rule, number, decoded)):
+                found[rule.type] = finding
+        return Verdict(tuple(found.values()))
+
+
+def _order(broken: tuple[Compiled, int]) -> tuple[bool, float, str]:
+    rule = broken[0]
+    return rule.type == SCAN, -rule.rule.confidence, rule.name
 
 
 def _find(rule: Compiled, number: int, decoded: list[tuple[Part, Layers]]) -> Finding | None:

@@ -79,24 +79,31 @@ def names(verdict: Verdict) -> set[str]:
     return {finding.rule for finding in verdict.findings}
 
 
+def surest(plain: set[str]) -> set[str]:
+    """Of rules that the plain way finds the surest of each class."""
+    known = [rule for rule in rules.rules() if rule.name in plain]
+    best: dict[str, Compiled] = {}
+    for rule in sorted(known, key=lambda rule: (-rule.rule.confidence, rule.name)):
+        best.setdefault(rule.type, rule)
+    return {rule.name for rule in best.values()}
+
+
 @pytest.mark.parametrize("rule", rules.rules(), ids=lambda rule: rule.name)
 def test_the_examples_of_a_rule(rule: Compiled) -> None:
     for text in rule.rule.match:
         parts = [part_for(rule, text)]
-        found = names(matcher().examine_parts(parts))
-        assert rule.name in found, text
-        assert found == plainly(parts)
+        assert names(Matcher([rule]).examine_parts(parts)) == {rule.name}, text
+        assert names(matcher().examine_parts(parts)) == surest(plainly(parts))
     for text in rule.rule.no_match:
         parts = [part_for(rule, text)]
-        found = names(matcher().examine_parts(parts))
-        assert rule.name not in found, text
-        assert found == plainly(parts)
+        assert not Matcher([rule]).examine_parts(parts), text
+        assert names(matcher().examine_parts(parts)) == surest(plainly(parts))
 
 
 def test_the_fast_matcher_and_its_plain_twin_say_the_same() -> None:
     for value in [text for _, text in ATTACKS] + listed("lookalikes"):
         made = in_query(value)
-        assert names(matcher().examine(made)) == plainly(made.parts), value
+        assert names(matcher().examine(made)) == surest(plainly(made.parts)), value
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
