@@ -16,7 +16,6 @@ from mlids.web.heads import WAIT_NS
 from mlids.web.matching import SCAN, Finding
 from mlids.web.segments import Key, Segment
 
-SURE = 0.6  # a finding less sure than this is not HIGH because a page came back
 _NEVER = 1 << 62
 _STATUS = re.compile(rb"HTTP/[0-9.]{1,4} ([1-5][0-9]{2})")
 # What servers say when an attack worked: rows of passwd, sections of Windows' ini files, the output
@@ -154,5 +153,5 @@ def severity(finding: Finding, outcome: Outcome) -> str:
     """HIGH where the server answered as if the attack worked, else MEDIUM."""
     if finding.type == SCAN:
         return "MEDIUM"
-    worked = 200 <= outcome.status < 300 and finding.confidence >= SURE
+    worked = 200 <= outcome.status < 300 and finding.serious
     return "HIGH" if worked or outcome.sign else "MEDIUM"

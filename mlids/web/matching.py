@@ -23,12 +23,19 @@ SET_BYTES = 16 << 20  # what re2 may remember of what each of the three sets met
 SCAN = "Web Scan"
 _UNSAFE = re.compile(rb"[^ -~]")
 _COUNTS = re.compile(r"\{([01]),[0-9]{2,}\}")
+SURE = 0.6  # a finding less sure than this is not HIGH because a page came back
+_QUOTED = frozenset(("sqli", "xss", "traversal"))  # what people write about; commands just run
+_BREAKS_OUT = re.compile(rb"[^'\"]*[\w)]['\"](?![A-Za-z])")  # unlike O'Brien and rock 'n' roll
 _AGAIN = frozenset((AGENT, REFERRER))
 _PLUS = frozenset((VALUE, NAME, QUERY, REFERRER, BODY))  # where a plus sign is a blank
 
 
 class Finding(NamedTuple):
-    """One broken rule: where, the decoded text around what it found (safe to print), how sure."""
+    """One broken rule: where, the decoded text around what it found (safe to print), how sure.
+
+    bare: all of the text stands as somebody would write about such code: it begins with a word and
+    breaks out of nothing.
+    """
 
     type: str
     technique: str
@@ -37,6 +44,15 @@ class Finding(NamedTuple):
     text: str
     confidence: float
     techniques: tuple[str, ...]
+    bare: bool = False
+
+    @property
+    def serious(self) -> bool:
+        """Whether an answer that looks as if it worked is to be taken so: not where the text may
+        be what somebody looked for, here or, as referrers tell, with a search engine.
+        """
+        quoted = self.technique in _QUOTED and (self.bare or self.part.startswith(REFERRER))
+        return self.confidence >= SURE and not quoted
 
 
 class Verdict(NamedTuple):
@@ -104,17 +120,24 @@ def _find(rule: Compiled, number: int, decoded: list[tuple[Part, Layers]]) -> Fi
             found = rule.find(layer)
             if found is not None:
                 text = shown(found if len(found) > 3 else layer)
-                confidence = rule.rule.confidence
                 return Finding(
                     rule.type,
                     rule.technique,
                     rule.name,
                     part.label,
                     text,
-                    confidence,
+                    rule.rule.confidence,
                     rule.techniques,
+                    _bare(layer),
                 )
     return None
+
+
+def _bare(layer: bytes) -> bool:
+    """Whether a text begins with a word, ends no quote that it did not open, and no statement."""
+    if not layer[:1].isalpha() or b"<" in layer or b"/*" in layer:
+        return False
+    return not layer.endswith((b"--", b"-- ", b"#", b";")) and _BREAKS_OUT.match(layer) is None
 
 
 def _layers(part: Part) -> Layers:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any, NamedTuple
 
-from mlids.web.answers import SURE
 from mlids.web.matching import Finding
 
 KEPT = 9  # sizes of a path
@@ -71,4 +70,4 @@ class Sizes:
 
 def severity(finding: Finding, answer: Answer) -> str:
     """HIGH where an attack seems to have worked, else MEDIUM."""
-    return "HIGH" if answer.worked == "likely" and finding.confidence >= SURE else "MEDIUM"
+    return "HIGH" if answer.worked == "likely" and finding.serious else "MEDIUM"

@@ -213,3 +213,30 @@ def _took(parts: list[Part]) -> float:
     begin = time.perf_counter()
     matcher().examine_parts(parts)
     return time.perf_counter() - begin
+
+
+@pytest.mark.parametrize(
+    ("value", "serious"),
+    [
+        ("1 or 1=1", True),
+        ("or 1=1 proof", False),
+        ("admin' or 1=1-- ", True),
+        ("admin' or '1'='1", True),
+        ("select name from users where id = 5 explained", False),
+        ("1;select name from users where id = 5", True),
+        ("document.cookie tutorial", False),
+        ("<script>alert(document.cookie)</script>", True),
+        ("etc/passwd explained", False),
+        ("../../etc/passwd", True),
+        ("cat /etc/passwd", True),
+    ],
+)
+def test_texts_about_code_are_not_serious(value: str, serious: bool) -> None:
+    verdict = matcher().examine(in_query(value))
+    assert verdict.main.serious is serious
+    assert not any(
+        finding.serious and finding.technique != "cmdi"
+        for finding in matcher()
+        .examine(request(referrer=f"http://x/?q={quote(value)}".encode()))
+        .findings
+    )
