@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from mlids.scans.contacts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from mlids.batches import PacketBatch
@@ -132,7 +134,8 @@ class UdpContacts:
             return sent
         errors = errors._replace(state=self._state(errors.key))
         errors = errors.take(errors.state != ANSWERED)
-        both = Datagrams(*(np.concatenate(pair) for pair in zip(sent, errors, strict=True)))
+        pairs = cast("Iterable[tuple[Rows, Rows]]", zip(sent, errors, strict=True))
+        both = Datagrams(*map(np.concatenate, pairs))
         return both.take(np.argsort(both.row, kind="stable"))
 
     def _match(

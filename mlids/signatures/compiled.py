@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
 from typing import Any
 
@@ -38,7 +38,7 @@ class Compiled:
         self._numbers = list(self.pattern.numbers.items()) if self.pattern else []
         # Whether the rule itself says where the address stands, if anywhere.
         self.tells_source = "src" in rule.take or any(name == "src" for name, _ in self._numbers)
-        self._fields = [(name.split("."), _accepted(v)) for name, v in rule.fields.items()]
+        self.conditions = [(name, _condition(name, v)) for name, v in rule.fields.items()]
         self._text = rule.text.split(".") if rule.text else None
         self._take = [
             (group, [name.split(".") for name in ([names] if isinstance(names, str) else names)])
@@ -75,9 +75,8 @@ class Compiled:
 
     def match_record(self, record: Mapping[str, Any]) -> Values | None:
         """What a record gives."""
-        for path, accepted in self._fields:
-            if not accepted(_at(record, path)):
-                return None
+        if not all(holds(record) for _, holds in self.conditions):
+            return None
         values: Values = {}
         if self.pattern is not None:
             text = _at(record, self._text or [])
@@ -131,19 +130,20 @@ def _spelt(pattern: str, words: Mapping[str, str]) -> str:
     return pattern
 
 
-def _accepted(wanted: Scalar | list[Scalar]) -> Any:
-    """Whether a field's value is one of those wanted; all are compared as text."""
+def _condition(name: str, wanted: Scalar | list[Scalar]) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a record's field is one of the values wanted; all are compared as text."""
+    path = name.split(".")
     texts = [_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
     exact = frozenset(text for text in texts if "*" not in text)
     wild = [Pattern(_wildcard(text)) for text in texts if "*" in text]
 
-    def accepted(value: Any) -> bool:
-        text = _text(value)
+    def holds(record: Mapping[str, Any]) -> bool:
+        text = _text(_at(record, path))
         if text in exact:
             return True
         return bool(wild) and any(one.spans(_bytes(text)) is not None for one in wild)
 
-    return accepted
+    return holds
 
 
 def _wildcard(text: str) -> str:

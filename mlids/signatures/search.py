@@ -102,19 +102,18 @@ def _hits(batch: LineBatch, rules: Library) -> Iterator[Hit]:
     lines = _Lines(batch.take(rows))
     known, format = rules.rules, lines.format
     for at, (row, numbers) in enumerate(by_row.items()):
-        told = ""
-        program, message, times = lines.read(at)
+        told, read = "", None
         for number in numbers:
             rule = known[number]
             if rule.kind == told or (rule.formats and format not in rule.formats):
                 continue
+            read = read or lines.read(at)
             if rule.by_message:
-                values = rule.match(message) if rule.of_program(program) else None
+                values = rule.match(read[1]) if rule.of_program(read[0]) else None
             else:
                 values = lines.match(at, rule)
             if values is not None:
-                host, pid, src = lines.place(at)
-                yield Hit(row, lines.time(at), rule, values, times, host, pid, src)
+                yield Hit(row, lines.times[at], rule, values, read[2], *lines.places[at])
                 if told:
                     break  # one of each kind
                 told = rule.kind
@@ -127,14 +126,17 @@ class _Lines:
         assert batch.format
         self.batch = batch
         self.format = batch.format.name
-        self.programs = self._column("program")
-        self.messages = self._column("message")
-        self._hosts, self._pids = self._column("host"), self._column("pid")
+        programs, messages = self._column("program"), self._column("message")
+        none: list[bytes | None] = [None] * len(batch)
+        self._programs = none if programs is None or messages is None else programs
+        self._messages = messages
         # A message tells its address itself, by a rule; only other formats have it in a place.
-        tagged = self.programs is not None
-        self._srcs = None if tagged else self._column("src")
+        sources = self._column("src") if programs is None else none
+        columns = (self._column("host"), self._column("pid"), sources)
+        self.places = list(zip(*(column or none for column in columns), strict=True))
         times = self._column("time")
-        self._times: list[int] = [0] * len(batch) if times is None else times.tolist()
+        stamps: list[int] = [0] * len(batch) if times is None else times.tolist()
+        self.times = [stamp or batch.written for stamp in stamps]  # ns since 1970
 
     def _column(self, name: str) -> Any:
         """A column, None where the format has none."""
@@ -145,10 +147,10 @@ class _Lines:
 
     def read(self, at: int) -> tuple[bytes | None, bytes, int]:
         """Program, message and how often it came; of lines without a program's tag the line."""
-        program = self.programs[at] if self.programs is not None else None
-        if program is None or self.messages is None:
+        program = self._programs[at]
+        if program is None:
             return None, self.batch.line(at).rstrip(), 1
-        message: bytes = self.messages[at].rstrip()
+        message: bytes = self._messages[at].rstrip()
         if message.startswith(REPEATED):
             return program, *_repeated(message)
         return program, message, 1
@@ -161,16 +163,6 @@ class _Lines:
         if columns[1] is None or columns[2] is None:
             return None
         return rule.match_request(*(column[at] if column else None for column in columns))
-
-    def time(self, at: int) -> int:
-        """When it was written, ns since 1970."""
-        return self._times[at] or self.batch.written
-
-    def place(self, at: int) -> tuple[bytes | None, bytes | None, bytes | None]:
-        """Host, process and address that the format itself tells."""
-        host = self._hosts[at] if self._hosts is not None else None
-        pid = self._pids[at] if self._pids is not None else None
-        return host, pid, self._srcs[at] if self._srcs is not None else None
 
 
 def _repeated(text: bytes) -> tuple[bytes, int]:

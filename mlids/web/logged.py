@@ -13,7 +13,7 @@ import numpy as np
 from mlids.logins.records import source, text
 from mlids.web import screening
 from mlids.web.matching import Verdict, matcher
-from mlids.web.requests import request
+from mlids.web.requests import Request, request
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def _requests(batch: LineBatch) -> list[Logged]:
     for at, row in enumerate(rows.tolist()):
         if columns["target"][at] is None:
             continue
-        verdict = _verdict(columns, at) if closer[at] else None
+        verdict = matcher().examine(_request(columns, at)) if closer[at] else None
         if verdict is None or verdict:
             found.append(_logged(columns, at, row, verdict))
     return found
@@ -108,8 +108,14 @@ class Columns:
         return self._times[at] or self.written
 
 
-def _verdict(columns: Columns, at: int) -> Verdict:
-    asked = request(
+def requested(batch: LineBatch) -> Request | None:
+    """The request that the first line of a batch tells of."""
+    columns = Columns(batch)
+    return _request(columns, 0) if columns["target"][0] is not None else None
+
+
+def _request(columns: Columns, at: int) -> Request:
+    return request(
         columns["method"][at] or b"",
         columns["target"][at],
         cookies=columns["cookies"][at] or b"",
@@ -117,7 +123,6 @@ def _verdict(columns: Columns, at: int) -> Verdict:
         agent=columns["agent"][at] or b"",
         body=columns["body"][at] or b"",
     )
-    return matcher().examine(asked)
 
 
 def _logged(columns: Columns, at: int, row: int, verdict: Verdict | None) -> Logged:
