@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from mlids import hostlogs, registry
-from mlids.batches import Batch, Detector, Monitor
+from mlids.batches import Batch, Detector, LineBatch, LogFormat, Monitor
 from mlids.config.fields import fields
 from mlids.config.schema import extra, section_of
 from mlids.config.secrets import resolve_secret
 from mlids.errors import ConfigError, MLIDSError
 from mlids.events import EventFilter, NoSettings, Plugin
+from mlids.lines.recognition import Formats
 from mlids.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -45,15 +47,19 @@ def build(settings: Any, folder: str, name: str, **given: Any) -> Plugin:
     kind = registry.plugin(folder, name)
     own = msgspec.structs.asdict(section(settings, folder, name))
     options = {key: _resolved(value) for key, value in own.items() if key not in COMMON}
-    for field in fields(kind.Settings):
-        if source := extra(field).get("key"):
-            options[field.name] = _find(settings, source)
-    known = {field.name for field in fields(kind.Settings)}
-    options |= {key: value for key, value in given.items() if key in known}
+    sources = _sources(kind.Settings)
+    options |= {key: _find(settings, source) for key, source in sources.items() if source}
+    options |= {key: value for key, value in given.items() if key in sources}
     try:
         return kind(**options)
     except ValueError as error:
         raise ConfigError("E002", f"{section_of(folder, name)}: {error}") from error
+
+
+@cache
+def _sources(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """By field of its settings the key that it is filled from, "" where that is its own section."""
+    return {field.name: str(extra(field).get("key") or "") for field in fields(kind)}
 
 
 def _resolved(value: Any) -> Any:
@@ -76,10 +82,17 @@ def detectors(settings: Any, kind: type[Batch]) -> dict[str, Detector[Any]]:
     return found
 
 
+def formats(settings: Any) -> Formats:
+    """The log formats, each made with its section of the settings."""
+    return Formats(
+        registry.names("formats"), lambda name: cast(LogFormat, build(settings, "formats", name))
+    )
+
+
 def live_monitors(
     settings: Any, state: Path, own: list[str], interfaces: list[str] | None = None
 ) -> list[Monitor]:
-    """The monitors of `start`: network, files, logs and the journal, as configured.
+    """The monitors of `start`: network, files, and all logs as one, as configured.
 
     state: folder for checkpoints; own: files and folders that MLIDS itself writes; interfaces: in
     place of the configured ones.
@@ -96,14 +109,33 @@ def live_monitors(
         add("network", interfaces=chosen)
     if folders := listed(what.directory):
         add("files", paths=folders, own=own)
+    made: dict[str, Any] = {"known_formats": formats(settings)}
     logs = listed(what.app_log)
     automatic = "auto" in logs
     paths = [path for path in logs if path != "auto"] + (hostlogs.found() if automatic else [])
     if paths:
-        add("logs", paths=paths, checkpoint=str(state / "logs.json"))
+        add(
+            "logs",
+            paths=list(dict.fromkeys(paths)),
+            checkpoint=str(state / "logs.json"),
+            own=own,
+            **made,
+        )
     if automatic and hostlogs.journal_needed():
         add("journal", checkpoint=str(state / "journal.json"))
-    return found
+    if getattr(section(settings, "monitors", "syslog"), "listen", ()):
+        add("syslog", **made)
+    return _one_of_lines(found)
+
+
+def _one_of_lines(monitors: list[Monitor]) -> list[Monitor]:
+    """All inputs of lines are one lane, so that attacks across them are seen."""
+    lines = [one for one in monitors if one.kind is LineBatch]
+    if not lines or [one.name for one in lines] == ["logs"]:
+        return monitors
+    from mlids.lines.confluence import Confluence
+
+    return [*(one for one in monitors if one not in lines), Confluence(lines)]
 
 
 def deliveries(settings: Any, spool: Path, metrics: Metrics, tell: Tell) -> list[Delivery]:

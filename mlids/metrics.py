@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 
 
 class Metrics:
@@ -23,6 +24,12 @@ class Metrics:
         """Set a gauge."""
         with self._lock:
             self._values[name] = value
+
+    def replace(self, prefix: str, values: Mapping[str, float]) -> None:
+        """Set gauges in place of all whose names begin so: what is gone is gone here too."""
+        with self._lock:
+            kept = {name: v for name, v in self._values.items() if not name.startswith(prefix)}
+            self._values = kept | dict(values)
 
     def get(self, name: str) -> float:
         """The value, 0 where nothing was counted."""

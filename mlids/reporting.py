@@ -68,9 +68,20 @@ class Reporter:
             lane.monitor.exclude(ends)  # what MLIDS itself sends makes no events
         self._look_for_gaps()
         try:
-            status.write(self.status())
+            now = self.status()
+            self._publish(now.inputs)
+            status.write(now)
         except (MLIDSError, OSError) as error:
             _log.debug("no status written: %s", error)
+
+    def _publish(self, inputs: Sequence[InputRate]) -> None:
+        """Each input's ledger among the metrics: read = matched + unmatched + rejected."""
+        counts = {
+            f"inputs{{lane={_label(one.lane)},input={_label(one.input.name)},count={what}}}": count
+            for one in inputs
+            for what, count in one.input.counts.items()
+        }
+        self.app.metrics.replace("inputs{", counts)
 
     def _look_for_gaps(self) -> None:
         inputs = [one for lane in self.app.lanes for one in lane.monitor.inputs()]
@@ -154,6 +165,11 @@ class Reporter:
         if self.app.logger:
             drops["store dropped"] = self.app.logger.store.dropped
         return {name: count for name, count in drops.items() if count}
+
+
+def _label(text: str) -> str:
+    """A name that others may have chosen (of a file), so that it ends no label."""
+    return "".join("_" if letter in '{},="\\' or letter < " " else letter for letter in text)
 
 
 def _labelled(numbers: dict[str, float], prefix: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import sys
 import threading
@@ -23,6 +24,9 @@ from mlids.merging import merged
 
 HEAD = 1 << 17  # zstd gives nothing before its first block is whole
 ZSTD = b"\x28\xb5\x2f\xfd"
+CHUNK = 1 << 20  # bytes of a log that are read at once
+AT_ONCE = 128 << 20  # and of all logs together, as far as may be
+SPARE = 100  # descriptors beside those of recordings
 SKIPPED = {".git", ".venv", "__pycache__", "node_modules"}
 
 
@@ -46,7 +50,18 @@ class Summary(msgspec.Struct):
 
 
 def recordings(paths: Sequence[str]) -> Iterator[str]:
-    """The files that are meant: folders are walked, in order of name. Raises `MLIDSError` E007."""
+    """The files that are meant, each once: folders are walked and globs looked up, in order.
+
+    Raises `MLIDSError` E007 where there is nothing of that name.
+    """
+    given: set[str] = set()
+    for one in _meant(paths):
+        if one not in given:
+            given.add(one)
+            yield one
+
+
+def _meant(paths: Sequence[str]) -> Iterator[str]:
     for name in paths:
         path = Path(name)
         if name == "-" or path.is_file() or (path.exists() and not path.is_dir()):
@@ -56,6 +71,8 @@ def recordings(paths: Sequence[str]) -> Iterator[str]:
                 folders[:] = sorted(set(folders) - SKIPPED)
                 found = (Path(folder) / one for one in sorted(names))
                 yield from (str(one) for one in found if one.is_file())
+        elif matching := sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - also absolute ones
+            yield from _meant(matching)
         else:
             raise MLIDSError("E007", f"{name} does not exist")
 
@@ -73,7 +90,11 @@ class Scan:
         self.summary = Summary()
         self.on_tell = tell
         self.monitors: dict[str, list[Monitor]] = {"pcap": [], "logs": []}
-        for path in recordings(paths):
+        self._formats = assembly.formats(settings)
+        found = list(recordings(paths))
+        _allow_files(len(found))
+        self._chunk = max(CHUNK >> 4, min(CHUNK, AT_ONCE // max(1, len(found))))
+        for path in found:
             self._add(path)
 
     def _tell(self, error: MLIDSError) -> None:
@@ -92,7 +113,16 @@ class Scan:
             self._tell(MLIDSError(code, f"{path}: {error.strerror or error}"))
             return
         name = "pcap" if capture else "logs"
-        given: dict[str, Any] = {"path": path} if capture else {"paths": [path], "follow": False}
+        given: dict[str, Any] = (
+            {"path": path}
+            if capture
+            else {
+                "paths": [path],
+                "follow": False,
+                "known_formats": self._formats,
+                "chunk": self._chunk,
+            }
+        )
         monitor = cast(Monitor, assembly.build(self.settings, "monitors", name, **given))
         monitor.tell = self._tell
         self.monitors[name].append(monitor)
@@ -157,6 +187,17 @@ class Scan:
                 summary.packets = read
             else:
                 summary.lines = read
+
+
+def _allow_files(count: int) -> None:
+    """Large recordings are open all at once, since they are merged by time."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count + SPARE if hard == resource.RLIM_INFINITY else min(count + SPARE, hard)
+        if soft != resource.RLIM_INFINITY and wanted > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _head(path: str) -> bytes:

@@ -48,8 +48,27 @@ def test_auto_means_the_logs_of_the_host(tmp_path, monkeypatch):
     monkeypatch.setattr("mlids.hostlogs.journal_needed", lambda: True)
     text = "monitoring: {interface: none, directory: none, app_log: [auto, mine.log]}\n"
     made = assembly.live_monitors(settings(tmp_path, text), tmp_path, [])
-    assert [one.name for one in made] == ["logs", "journal"]
-    assert made[0].settings.paths == ["mine.log", "/var/log/auth.log"]
+    assert [one.name for one in made] == ["logs"]  # one lane, so that attacks across them are seen
+    assert [one.name for one in made[0].monitors] == ["logs", "journal"]
+    assert made[0].monitors[0].settings.paths == ["mine.log", "/var/log/auth.log"]
+
+
+def test_formats_have_their_section_and_the_zone_of_the_logs(tmp_path):
+    chosen = settings(tmp_path, "monitors: {logs: {timezone: Europe/Paris}}\n")
+    assert assembly.formats(chosen).made("syslog").settings.timezone == "Europe/Paris"
+
+
+def test_the_listener_is_used_where_it_has_somewhere_to_listen(tmp_path):
+    text = (
+        "monitoring: {interface: none, directory: none, app_log: a.log}\n"
+        "monitors: {syslog: {listen: ['udp://127.0.0.1:5514']}}\n"
+    )
+    (made,) = assembly.live_monitors(settings(tmp_path, text), tmp_path, [])
+    assert [one.name for one in made.monitors] == ["logs", "syslog"]
+    assert made.name == "logs"
+    with pytest.raises(MLIDSError, match="E002"):
+        wrong = text.replace("udp://", "ftp://")
+        assembly.live_monitors(settings(tmp_path, wrong), tmp_path, [])
 
 
 def test_sinks_and_notifiers_that_are_enabled_get_a_delivery(tmp_path):

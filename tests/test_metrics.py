@@ -29,3 +29,11 @@ def test_rate_is_the_change_over_the_window():
     assert rate.update(0, now=100) == 0
     assert rate.update(50, now=105) == 10
     assert rate.update(50, now=130) == 0
+
+
+def test_gauges_of_what_is_gone_go_too():
+    metrics = Metrics()
+    metrics.add("events")
+    metrics.replace("inputs{", {"inputs{a}": 1, "inputs{b}": 2})
+    metrics.replace("inputs{", {"inputs{b}": 3})
+    assert metrics.snapshot() == {"events": 1, "inputs{b}": 3}

@@ -97,3 +97,20 @@ def test_a_rate_that_is_asked_for_twice_at_once_is_not_taken_over_nothing(app, m
     assert reporter.stats()["events_per_second"] == 0
     now[0] += 1.999
     assert reporter.stats()["events_per_second"] == 0.5
+
+
+def test_the_ledger_of_each_input_is_among_the_metrics(app):
+    counts = {"read": 9, "matched": 6, "unmatched": 2, "rejected": 1}
+    files = [InputStatus("/a.log", "log", counts=counts), InputStatus('/b{},="\n.log', "log")]
+    app.lanes[0].monitor.inputs = lambda: files
+    files[1].counts = {"read": 5}
+    reporter = Reporter(app)
+    reporter._report()
+    found = {name: n for name, n in app.metrics.snapshot().items() if name.startswith("inputs{")}
+    assert found == {
+        **{f"inputs{{lane=network,input=/a.log,count={what}}}": n for what, n in counts.items()},
+        "inputs{lane=network,input=/b______.log,count=read}": 5,
+    }
+    files.pop()
+    reporter._report()
+    assert sum("b____" in name for name in app.metrics.snapshot()) == 0

@@ -134,3 +134,49 @@ def test_what_is_no_regular_file_is_told_and_never_waited_for(settings, tmp_path
     assert [error.code for error in told] == ["E012"]
     assert summary.inputs == []
     assert list(recordings([str(tmp_path)])) == []
+
+
+def test_globs_are_looked_up_and_nothing_is_read_twice(settings, tmp_path):
+    for name in ("a.log", "b.log", "deep/c.log", "d.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(auth(1))
+    names = [f"{tmp_path}/*.log", f"{tmp_path}/**/*.log", str(tmp_path / "a.log")]
+    found = [os.path.relpath(path, tmp_path) for path in recordings(names)]
+    assert found == ["a.log", "b.log", "deep/c.log"]
+    with pytest.raises(MLIDSError, match="E007"):
+        list(recordings([f"{tmp_path}/*.none"]))
+    (tmp_path / "x[1].log").write_bytes(auth(1))
+    assert list(recordings([str(tmp_path / "x[1].log")])) == [str(tmp_path / "x[1].log")]
+
+
+def test_more_recordings_than_may_be_open_at_once(tmp_path):
+    for number in range(120):
+        data = auth(1, number)
+        packed = number % 2
+        name = tmp_path / f"{number}.log{'.gz' * packed}"
+        name.write_bytes(gzip.compress(data) if packed else data)
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))\n"
+        "from mlids.config import ConfigManager; from mlids.scanning import Scan\n"
+        "told = []; settings = ConfigManager('/none', environment={}).settings\n"
+        "scan = Scan(settings, sys.argv[1:], told.append); list(scan)\n"
+        "print(scan.summary.lines, told)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == "120 []"
+
+
+def test_the_ledger_of_each_kind_of_file_adds_up(settings, tmp_path):
+    data = auth(7) + b"no such line\n" + b"x" * 70_000 + b"\n"
+    (tmp_path / "a.log").write_bytes(data)
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "c.log.zst").write_bytes(zstandard.compress(data))
+    (tmp_path / "d.json").write_bytes(b'{"a": 1}\n{"a": 2}\n')
+    _, summary, told = scanned(settings, tmp_path)
+    assert told == []
+    for one in summary.inputs[:3]:
+        counts = {name: one.counts[name] for name in ("read", "matched", "unmatched", "rejected")}
+        assert counts == {"read": 9, "matched": 7, "unmatched": 1, "rejected": 1}, one
+    assert summary.lines == 3 * 9 + 2

@@ -27,7 +27,12 @@ from mlids.errors import MLIDSError
 @click.option(
     "--dir", "directory", multiple=True, metavar="D", help="Folder to watch (default: .)."
 )
-@click.option("--app-log", multiple=True, metavar="F", help="Log file (default: the host's own).")
+@click.option(
+    "--app-log",
+    multiple=True,
+    metavar="F",
+    help="Log file, folder, glob, or - (default: the host's own).",
+)
 @click.option("--config", "path", default="config.yaml", show_default=True, help="Settings.")
 @click.option("--tcp-sink", is_flag=True, help="Send every event as a JSON line to a TCP server.")
 @click.option("--tcp-host", metavar="H", help="Its host (default: localhost).")
@@ -67,8 +72,22 @@ def command(ctx: click.Context, /, **options: Any) -> int:
     # Before there is any other thread: rights are given up by each thread for itself.
     chosen = manager.settings
     ports = [chosen.sinks.websocket.port] if chosen.sinks.websocket.enabled else []
+    ports += _ports(chosen.monitors.syslog.listen)
     privileges.drop(privileges.needed(Path(chosen.logging.logs_dir), ports))
     return _Session(manager, options).run()
+
+
+def _ports(listen: list[str]) -> list[int]:
+    """Where the syslog listener listens; what is no endpoint is told when it is built."""
+    if not listen:
+        return []
+    from mlids.lines.endpoints import endpoint
+
+    found = []
+    for text in listen:
+        with contextlib.suppress(ValueError):
+            found.append(endpoint(text).port)
+    return found
 
 
 def _overrides(options: dict[str, Any]) -> dict[str, Any]:

@@ -38,9 +38,22 @@ class Progress(msgspec.Struct, frozen=True):
     finished: tuple[tuple[int, str], ...] = ()  # size and digest of the first bytes
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What is kept of folders and globs, so that what is new can be told from what was there.
+
+    patterns: those that were looked at before; found: by path the pattern that led to it; passed:
+    files that are not to be read (device, inode and size): packed, or another's copy.
+    """
+
+    patterns: tuple[str, ...] = ()
+    found: dict[str, str] = {}
+    passed: dict[str, tuple[int, int, int]] = {}
+
+
 class _Stored(msgspec.Struct):
     version: int
     paths: dict[str, Progress]
+    kept: Kept = msgspec.field(default_factory=Kept)
 
 
 def digest(data: bytes) -> str:
@@ -54,21 +67,27 @@ class Checkpoint:
     def __init__(self, path: str | None) -> None:
         self.path = Path(path) if path else None
         self._written: dict[str, Progress] = {}
+        self.kept = Kept()
+        self.written_ns = 0  # when the file was written that was loaded
 
     def load(self) -> dict[str, Progress]:
         """What was saved last; nothing where there is no file, or it makes no sense."""
         if self.path is not None:
             with contextlib.suppress(OSError, msgspec.DecodeError):
                 stored = msgspec.json.decode(self.path.read_bytes(), type=_Stored)
-                self._written = stored.paths if stored.version == 1 else {}
+                if stored.version == 1:
+                    self._written, self.kept = stored.paths, stored.kept
+                    self.written_ns = self.path.stat().st_mtime_ns
         return dict(self._written)
 
-    def save(self, progress: dict[str, Progress]) -> None:
+    def save(self, progress: dict[str, Progress], kept: Kept | None = None) -> None:
         """Replace the file, if there is anything new. Raises OSError."""
-        if progress == self._written or self.path is None:
+        kept = kept or self.kept
+        if progress == self._written and kept == self.kept:
             return
-        replace_file(self.path, msgspec.json.encode(_Stored(1, progress)))
-        self._written = dict(progress)
+        if self.path is not None:
+            replace_file(self.path, msgspec.json.encode(_Stored(1, progress, kept)))
+        self._written, self.kept = dict(progress), kept
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from mlids.lines.checkpoints import HEAD, TAIL, Position, digest
 from mlids.lines.compressed import PlainReader, is_compressed, read_head
 from mlids.lines.cutting import Cut, Cutter
 
+TICK_NS = 20_000_000  # two changes closer than this may bear the same time
 COUNTED = 256 << 20  # bytes in front of the end whose lines are counted when reading begins there
 
 
@@ -27,6 +28,7 @@ class OpenFile:
         self.left: float | None = None  # when it was rotated away, or last had something new since
         self.broken = False  # a damaged archive, of which no more can be had
         self._changed_ns = status.st_mtime_ns
+        self._read_ns = 0  # when it was read last
         self._cutter = Cutter(max_line, at.offset if at else 0, at.lines if at else 0)
         self._head = os.pread(descriptor, HEAD, 0)
         self._last = bytes.fromhex(at.tail) if at else b""  # the last bytes that were read
@@ -48,6 +50,30 @@ class OpenFile:
             if not part:
                 raise Truncated
             size -= len(part)
+
+    @property
+    def seen(self) -> tuple[int, int, int, int]:
+        """Device, inode, bytes taken and time of change as they were when it was read last."""
+        return *self.identity, self._cutter.taken, self._changed_ns
+
+    def is_unchanged(self, status: os.stat_result) -> bool:
+        """Whether its path is still this file, with nothing new in it."""
+        return (
+            status.st_mtime_ns == self._changed_ns
+            and status.st_size == self._cutter.taken
+            and (status.st_dev, status.st_ino) == self.identity
+            and self._read_ns > self._changed_ns + TICK_NS
+        )
+
+    @property
+    def head(self) -> bytes:
+        """Its first bytes, plain."""
+        return self._head
+
+    def pass_over(self) -> None:
+        """Go to the end of a compressed file without giving its lines. Raises `MLIDSError`."""
+        while self._reader is not None and (part := self._reader.read(1 << 20)):
+            self._cutter.feed(part)
 
     def check(self) -> None:
         """Raise `Truncated` if what was read last is no longer where it stood."""
@@ -75,6 +101,7 @@ class OpenFile:
 
     def _chunk(self, size: int) -> bytes:
         if self._reader is None:
+            self._read_ns = time.time_ns()
             chunk = os.pread(self.descriptor, size, self._cutter.taken)
             self.check()  # afterwards, so that what was read is what stood there
             status = os.fstat(self.descriptor)
@@ -138,17 +165,17 @@ def is_same(descriptor: int, status: os.stat_result, position: Position) -> bool
     return digest(head) == position.head and before == tail
 
 
-def end(descriptor: int, status: os.stat_result, max_line: int) -> Position:
-    """The end of a file, behind its last whole line.
+def end(descriptor: int, size: int, max_line: int, counted: int = COUNTED) -> Position:
+    """The end of a file of this size, behind its last whole line.
 
-    Lines before it are counted, unless there are very many bytes of them: then numbers begin here.
+    Lines before it are counted, unless there are more bytes than `counted`: numbers begin there.
     """
-    size = status.st_size
+    status = os.fstat(descriptor)
     back = max(0, size - max_line - 1)
     last = os.pread(descriptor, size - back, back)
     offset = back + last.rfind(b"\n") + 1 if b"\n" in last or not back else size
     tail = os.pread(descriptor, min(offset, TAIL), max(0, offset - TAIL))
-    lines = _lines(descriptor, offset) if offset <= COUNTED else 0
+    lines = _lines(descriptor, offset) if offset <= counted else 0
     return Position(status.st_dev, status.st_ino, offset, lines, tail=tail.hex())
 
 

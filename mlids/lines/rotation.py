@@ -1,8 +1,8 @@
 """The rotated predecessors of a log file: which there are, in which order, and which is which.
 
 ``auth.log`` becomes ``auth.log.1``, ``auth.log.2.gz``, ``auth.log-20250113`` or
-``auth-20250113.log.zst``. A file is told from others by its first bytes, since names change and
-inodes are used again.
+``auth-20250113.log.zst``; ``auth-20250113.log`` may be packed under its own name. A file is told
+from others by its first bytes, since names change and inodes are used again.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ def close(files: list[Rotated]) -> None:
     """Close what `rotated` opened."""
     for file in files:
         os.close(file.descriptor)
+
+
+def is_rotated(name: str, log: str) -> bool:
+    """Whether a file of this name is a rotated one of the log, which lies beside it."""
+    return _pattern(log).fullmatch(name) is not None
 
 
 def is_at(file: Rotated, position: Position) -> bool:
@@ -146,7 +151,8 @@ def _pattern(name: str) -> re.Pattern[str]:
     packed = r"(?:\.(?:gz|zst|zstd))?"
     mark = r"(\d{1,5}|\d[0-9_T:.\-]{5,30})"
     after = rf"{re.escape(name)}[.\-_]{mark}{packed}"
+    alone = rf"{re.escape(name)}\.(?:gz|zst|zstd)"  # packed when its day was over
     if not dot or not stem:
-        return re.compile(after)
+        return re.compile(f"{after}|{alone}")
     inside = rf"{re.escape(stem)}[.\-_]{mark}\.{re.escape(extension)}{packed}"
-    return re.compile(f"{after}|{inside}")
+    return re.compile(f"{after}|{inside}|{alone}")

@@ -19,8 +19,9 @@ from typing import NamedTuple
 from mlids.errors import MLIDSError
 from mlids.lines import rotation
 from mlids.lines.checkpoints import Position, Progress
+from mlids.lines.compressed import is_compressed
 from mlids.lines.cutting import Cut
-from mlids.lines.openfiles import OpenFile, Truncated, end, is_same
+from mlids.lines.openfiles import COUNTED, OpenFile, Truncated, end, is_same
 from mlids.lines.rotation import Rotated, Unstable
 
 DRAIN_S = 2.0  # how long a rotated file is still looked at after its last line
@@ -36,13 +37,24 @@ class Piece(NamedTuple):
 
 
 class Tail:
-    """Follows one path. `state`, `note` and `gaps` say how it fares."""
+    """Follows one path. `state`, `note` and `gaps` say how it fares.
+
+    saved: where to go on; without it a file that is there already is read from its first line
+    (from_start), or from its end; counted: bytes before that end whose lines are counted.
+    """
 
     def __init__(
-        self, path: str, max_line: int, saved: Progress | None, *, from_start: bool
+        self,
+        path: str,
+        max_line: int,
+        saved: Progress | None,
+        *,
+        from_start: bool,
+        counted: int = COUNTED,
     ) -> None:
         self.path = path
         self.max_line = max_line
+        self._counted = counted
         self.state, self.note, self.gaps = "waiting", "not there yet", 0
         self.tell: Callable[[MLIDSError], None] = lambda error: None
         self._saved = saved if saved and saved.positions else None
@@ -62,6 +74,35 @@ class Tail:
         self._last = Progress(positions, self._finished)
         return self._last
 
+    @property
+    def quiet(self) -> bool:
+        """Whether only the current file is open, so that closing it loses nothing."""
+        return self.state == "ok" and len(self._files) == 1 and not self._files[0].packed
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is a compressed file, so that it has an end."""
+        return bool(self._files) and self._files[-1].packed
+
+    @property
+    def seen(self) -> tuple[int, int, int, int] | None:
+        """Device, inode, size and time of change of the current file as it was read last."""
+        return self._files[-1].seen if self._files else None
+
+    def identities(self) -> set[tuple[int, int]]:
+        """Device and inode of each file that is open."""
+        return {file.identity for file in self._files}
+
+    def leave(self) -> list[Piece]:
+        """The path is gone for good: close its files; gives last lines that never got their end.
+
+        Raises `Unstable` while files are being renamed.
+        """
+        self._note_older()
+        self._last, self._saved = None, None
+        cuts = [cut for file in list(self._files) if (cut := self._close(file)) is not None]
+        return [Piece(cut, self.progress()) for cut in cuts]
+
     def place(self) -> None:
         """Open what is to be read and take its place there; whatever stands in the way is told."""
         try:
@@ -76,6 +117,8 @@ class Tail:
 
     def pieces(self, size: int) -> Iterator[Piece]:
         """What is new, read in pieces of `size` bytes: this path's turn."""
+        if self._is_unchanged():
+            return
         self.place()
         for file in list(self._files):
             for _ in range(TURN):
@@ -89,6 +132,15 @@ class Tail:
                 cut = self._close(file)
                 if cut is not None:
                     yield Piece(cut, self.progress())
+
+    def _is_unchanged(self) -> bool:
+        """Whether one look says that there is nothing to do; most looks do."""
+        if len(self._files) != 1 or self.state != "ok":
+            return False
+        try:
+            return self._files[0].is_unchanged(os.stat(self.path))  # noqa: PTH116 - many a second
+        except OSError:
+            return False
 
     def _read(self, file: OpenFile, size: int) -> Cut | None:
         try:
@@ -121,6 +173,10 @@ class Tail:
     def _look(self) -> None:
         """See whether the path is another file by now, and open what is to be read before it."""
         try:
+            status = Path(self.path).stat()
+            if self._files and (status.st_dev, status.st_ino) == self._files[-1].identity:
+                self.state, self.note = "ok", ""
+                return
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             self._missing()
@@ -143,11 +199,15 @@ class Tail:
             if files := self._found(self._saved.positions):
                 self._files, self._saved = files, None
         elif not self._files and not self._waited:
-            self._waited = True
-            files_before = rotation.rotated(self.path) if Path(self.path).parent.is_dir() else []
-            known = (rotation.known_by(file) for file in files_before)
-            self._finished = (*self._finished, *known)[-FINISHED:]
-            rotation.close(files_before)
+            self._note_older()
+
+    def _note_older(self) -> None:
+        """The rotated files of this moment are none of those that are still to come."""
+        self._waited = True
+        files_before = rotation.rotated(self.path) if Path(self.path).parent.is_dir() else []
+        known = (rotation.known_by(file) for file in files_before)
+        self._finished = (*self._finished, *known)[-FINISHED:]
+        rotation.close(files_before)
 
     def _change(self, descriptor: int, status: os.stat_result) -> None:
         """The path is a file that is not followed yet; `descriptor` is it."""
@@ -166,11 +226,9 @@ class Tail:
             before = self._between(self._files[-1].position(), identity, self._files)
         elif self._waited:  # it may have been rotated since it came
             before = self._between(Position(0, 0, 0, 0), identity, [])
-        elif self._skip_existing:
-            start = end(descriptor, status, self.max_line)
         try:
             self._still(identity)
-            current = OpenFile(descriptor, self.path, self.max_line, start)
+            current = self._current(descriptor, status, start)
         except BaseException:
             for file in before:
                 file.close()
@@ -179,6 +237,21 @@ class Tail:
             file.left = time.monotonic() if file.left is None else file.left
         self._files += [*before, current]
         self._saved, self._skip_existing, self._waited = None, False, False
+
+    def _current(self, descriptor: int, status: os.stat_result, at: Position | None) -> OpenFile:
+        """The file that the path is now, at its place."""
+        skip = self._skip_existing and at is None and not self._files and self._saved is None
+        packed = is_compressed(os.pread(descriptor, 4, 0))
+        if skip and not packed:
+            at = end(descriptor, status.st_size, self.max_line, self._counted)
+        try:
+            current = OpenFile(descriptor, self.path, self.max_line, at)
+        except Truncated:  # a compressed file that is shorter than it was
+            self._gap("was replaced: lines may be missing")
+            current = OpenFile(descriptor, self.path, self.max_line, None)
+        if skip and packed:
+            current.pass_over()
+        return current
 
     def _still(self, identity: tuple[int, int]) -> None:
         """Raise `Unstable` if the path has become another file meanwhile."""

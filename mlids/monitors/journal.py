@@ -228,13 +228,18 @@ class Journal(Monitor):
         tag = program + (b"[" + pid + b"]" if pid else b"")
         return b"%s %s %s: %s\n" % (time_text.encode(), host, tag, _text(entry.get("MESSAGE")))
 
-    def delivered(self) -> None:
+    def reached(self) -> str:
+        """The cursor of the last entry that was yielded."""
+        return self._cursor
+
+    def delivered(self, reached: Any = None) -> None:
         """Keep the cursor: everything up to there is stored."""
-        if not self.settings.checkpoint or self._cursor == self._kept:
+        cursor = self._cursor if reached is None else str(reached)
+        if not self.settings.checkpoint or cursor == self._kept:
             return
         try:
-            replace_file(Path(self.settings.checkpoint), self._cursor.encode())
-            self._kept = self._cursor
+            replace_file(Path(self.settings.checkpoint), cursor.encode())
+            self._kept = cursor
         except OSError as error:
             where = f"{self.settings.checkpoint}: {error.strerror or error}"
             self.tell(MLIDSError("E103", f"the place reached cannot be kept: {where}"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import gzip
 import os
 import shutil
@@ -265,6 +267,38 @@ def test_what_may_not_be_read_is_told_once(path):
     assert reader.poll().lines == [b"one"]
 
 
+class Unprivileged(Reader):
+    """Reads with the rights of any user, though root may read whatever its mode is."""
+
+    def start(self):
+        with self.rights():
+            super().start()
+
+    def poll(self, size=64):
+        with self.rights():
+            return super().poll(size)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def rights():
+        real = os.open
+
+        def opened(path, flags, *mode, **options):
+            try:
+                readable = os.stat(path).st_mode & 0o400
+            except OSError:
+                readable = True
+            if not readable:
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return real(path, flags, *mode, **options)
+
+        os.open = opened
+        try:
+            yield
+        finally:
+            os.open = real
+
+
 class Rotations(RuleBasedStateMachine):
     """Whatever happens to a file: nothing repeated, and nothing lost that could be read."""
 
@@ -272,7 +306,7 @@ class Rotations(RuleBasedStateMachine):
     def begin(self):
         self.folder = Path(tempfile.mkdtemp())
         self.path = self.folder / "app.log"
-        self.reader = Reader(self.path).poll()
+        self.reader = Unprivileged(self.path).poll()
         self.running = True
         self.written: list[bytes] = []
         self.lost: set[bytes] = set()  # written where nobody could read it any more
@@ -286,6 +320,7 @@ class Rotations(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def finish(self):
+        self.permit()
         if not self.running:
             self.reader.start()
         append(self.path, b"last line\n")
@@ -298,6 +333,8 @@ class Rotations(RuleBasedStateMachine):
         text = [b"%d line that is written" % (self.count + n) for n in range(lines)]
         self.count += lines
         self.written += text
+        if self.path.exists() and self.is_forbidden():
+            self.lost |= set(text)
         append(self.path, *(line + b"\n" for line in text))
         time.sleep(0.002)  # times of files tell which came later
 
@@ -315,6 +352,8 @@ class Rotations(RuleBasedStateMachine):
     def rotate(self, pack):
         if not self.path.exists():
             return
+        if pack and self.is_forbidden():
+            self.permit()
         self._shift()
         self.path.rename(f"{self.path}.1")
         old = Path(f"{self.path}.{pack}")
@@ -328,6 +367,7 @@ class Rotations(RuleBasedStateMachine):
     @rule()
     def copy_and_truncate(self):
         if self.path.exists():
+            self.permit()
             if self.running:
                 self.reader.poll()
                 self.write(2)
@@ -354,6 +394,21 @@ class Rotations(RuleBasedStateMachine):
             self.path.unlink()
 
     @rule()
+    def forbid(self):
+        """Nobody may read what is there; what is not read by now may be lost, which is told."""
+        if self.path.exists():
+            self.lost |= set(self.written) - set(self.reader.lines)
+            self.path.chmod(0o200)
+
+    @rule()
+    def permit(self):
+        for file in self.folder.iterdir():
+            file.chmod(0o600)
+
+    def is_forbidden(self):
+        return any(not file.stat().st_mode & 0o400 for file in self.folder.iterdir())
+
+    @rule()
     def stop(self):
         if self.running:
             self.reader.poll().stop()
@@ -367,6 +422,8 @@ class Rotations(RuleBasedStateMachine):
             progress = self.reader.progress
             self.reader.poll()
             self.reader.stop()
+            if self.is_forbidden():
+                self.lost |= set(self.reader.lines[kept:])
             if progress is not None:
                 del self.reader.lines[kept:]
                 self.reader.progress = progress
