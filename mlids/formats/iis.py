@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ NAMES = {
     "cookies": b"cs(Cookie)", "vhost": b"cs-host", "host": b"s-computername",
 }  # fmt: skip
 COLUMNS = (*NAMES, "target")
+_DAY = re.compile(rb"\d{4}-\d\d-\d\d")
 
 
 class Iis(LogFormat):
@@ -118,8 +120,7 @@ class Iis(LogFormat):
 def _usual(values: list[bytes]) -> list[bytes] | None:
     """The default fields, where a line has so many and the method where it belongs."""
     names = {len(DEFAULT): DEFAULT, len(OLD): OLD}.get(len(values))
-    right = names is not None and values[3].isalpha() and values[0].count(b"-") == 2
-    return names if right else None
+    return names if names and values[3].isalpha() and _DAY.fullmatch(values[0]) else None
 
 
 def _target(found: dict[bytes, bytes]) -> bytes | None:

@@ -36,9 +36,22 @@ _LINE = re.compile(
     + rb")?)?",
     re.DOTALL,
 )
+# Servers that log to syslog: a stamp, which no client's address or name looks like, and a tag.
+_HEADER = re.compile(
+    rb"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT[\d:.]{8,15}"
+    rb"(?:Z|[+-]\d\d:\d\d)) [^\s\"]{1,255} [^\s\"\[:]{1,64}(?:\[\d{1,9}\])?: "
+)
 _REQUEST = re.compile(rb"([A-Za-z_-]{1,20}+) (.*?)(?: (?:HTTP/\d(?:\.\d)?))?", re.DOTALL)
 _ESCAPES = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+
+
+def wrapped(head: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which lines may have a header of syslog in front; head: their first 16 bytes or more."""
+    named = (head[:, 3] == ord(" ")) & (head[:, 6] == ord(" ")) & (head[:, 9] == ord(":"))
+    dated = (head[:, 4] == ord("-")) & (head[:, 10] == ord("T"))
+    found: NDArray[np.bool_] = named | dated | (head[:, 0] == ord("<"))
+    return found
 
 
 def share(chunk: bytes) -> float:
@@ -81,7 +94,8 @@ def fields(line: bytes) -> tuple[bytes | None, ...] | None:
 
 def parties(front: bytes) -> tuple[bytes | None, bytes | None, bytes | None]:
     """Virtual host, client and user of what stands before the time."""
-    tokens = front.split()
+    header = _HEADER.match(front)
+    tokens = front[header.end() :].split() if header else front.split()
     if len(tokens) < 2:
         return None, tokens[0] if tokens else None, None
     hosted = is_address(tokens[1]) or (tokens[1] != b"-" and not is_address(tokens[0]))

@@ -38,6 +38,7 @@ _APACHE_VARIABLE = re.compile(r"%[!\d,]*[<>]?((?:\{[^}]*\})?\^?[A-Za-z]{1,2}|%)"
 VALUES = {  # what some columns look like, whatever follows
     "status": r"(?:\d{3}|-)", "size": r"(?:\d++|-)", "path": r"[^?\s]*+", "query": r"(?:\?\S*+)?+",
 }  # fmt: skip
+FREE = ("agent", "referrer", "cookies", "body")  # text of the client's, unless in quotes
 LETTERS = {"\\t": "\t", "\\n": "\n", '\\"': '"', "\\\\": "\\"}
 
 
@@ -67,6 +68,8 @@ class AccessPattern:
             value = VALUES[column]
         elif behind == '"':  # written with quotes escaped
             value = r'(?:[^"\\]++|\\.)*+'
+        elif column in FREE:
+            value = ".*"
         elif column == "time" and names is APACHE:
             return self._named("time", r"\[[^\]]{1,60}\]" if name == "t" else ".{1,60}?", until)
         else:

@@ -42,11 +42,12 @@ class AccessLog(LogFormat):
 
     Settings = AccessSettings
     certainty: ClassVar[float] = SURE
+    line: ClassVar[str] = ""  # the format string of a server that has one only
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._zone = stamps.check_zone(self.settings.timezone)
-        chosen: str = self.settings.log_format
+        chosen: str = self.line or self.settings.log_format
         self._own: AccessPattern | None = self.own_format(chosen) if chosen else None
         self.client_leads = self._own is None
 
@@ -57,7 +58,8 @@ class AccessLog(LogFormat):
             return self.certainty * access.share(head)
         lines = [line for line in head.splitlines()[:200] if line]
         known = sum(self._own.fields(line) is not None for line in lines)
-        return known / len(lines) if lines else 0.0
+        sure = self.certainty if self.line else 1.0
+        return sure * known / len(lines) if lines else 0.0
 
     def recognised(self, batch: LineBatch) -> NDArray[np.bool_]:
         """Lines with a time and a request."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mlids.layouts.access import wrapped
 from mlids.lines import chunks
 from mlids.logins.records import source, text
 from mlids.web.logged import Columns
@@ -201,10 +202,14 @@ def _leading(batch: LineBatch) -> Hashes:
         moved = replace(second, starts=np.minimum(behind[hosted], second.ends))
         head[hosted] = chunks.heads(moved, WORD)
         first[hosted] = (head[hosted] == BLANK).argmax(axis=1)
+    behind_header = np.flatnonzero(wrapped(head))
     head[np.arange(WORD, dtype=np.uint8) >= first.astype(np.uint8)[:, None]] = 0
     parts = head.view(np.uint64)
     mixed = np.zeros(len(batch), dtype=np.uint64)
     for part in range(parts.shape[1]):
         mixed = (mixed ^ parts[:, part]) * np.uint64(_ODD)
         mixed ^= mixed >> np.uint64(29)
+    if len(behind_header):
+        sources = Columns(batch.take(behind_header))["src"]
+        mixed[behind_header] = [_hash(value or b"") for value in sources]
     return mixed

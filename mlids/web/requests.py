@@ -140,6 +140,8 @@ def target_parts(target: bytes) -> Iterator[Part]:
     if query:
         if b"&" in query or b"?" in query:  # else it says what its one parameter says
             yield Part(QUERY, b"", query)
+        if b"&lt" in query or b"&#" in query:  # entities, which are no ends of parameters
+            yield Part(VALUE, b"", query)
         yield from _parameters(query, VALUE)
 
 
@@ -149,7 +151,7 @@ def _parameters(text: bytes, kind: str) -> Iterator[Part]:
         name, equals, value = piece.partition(b"=")
         if not equals:
             name, value = b"", piece
-        if _ODD.search(name):
+        if _ODD.search(name) or name.count(b".") > 1:  # ``class.module.classLoader``
             yield Part(NAME, b"", piece)  # whole, since a sign of equality may be part of it
         if value:
             yield from _values(kind, name, value)

@@ -53,4 +53,5 @@ def test_headers_remembered_are_bounded():
 def test_sniffing():
     assert Iis().sniff((HEADER + "\n" + LINE).encode()) > 0.9
     assert Iis().sniff((USUAL + "\n").encode()) > 0.9
-    assert Iis().sniff((LINE + "\n").encode()) == Iis().sniff(b"") == 0
+    other = "time=x level=y msg=z GET " + "a " * 11
+    assert Iis().sniff((LINE + "\n").encode()) == Iis().sniff(b"") == Iis().sniff(other.encode()) == 0

@@ -83,3 +83,17 @@ def test_addresses():
     assert known == [True, True, False, False, False]
     assert access.unescaped(b"a\\x41\\n\\\\") == b"aA\n\\"
     assert np.array(known).sum() == 2
+
+
+def test_lines_behind_a_header_of_syslog():
+    plain = f'1.2.3.4 - eve {TIME} "GET / HTTP/1.1" 200 5'
+    for header in (
+        "Jul  8 11:07:07 gate nginx[2869]: ",
+        "<190>Jul 18 11:07:07 gate nginx: ",
+        "2025-01-13T10:30:45.123456+00:00 gate httpd[1]: ",
+    ):
+        assert columns(header + plain) == columns(plain)
+    forged = (
+        f'1.2.3.4 - Jul  8 11:07:07 gate nginx[2869]: 8.8.8.8 - - {TIME} "GET / HTTP/1.1" 200 5'
+    )
+    assert columns(forged)["src"] == b"1.2.3.4"

@@ -79,3 +79,10 @@ def test_custom_formats_serve_as_well():
     text = [f'{status} 1.2.3.4 "GET /x HTTP/1.1"' for status in (404, 200, 200, 404)]
     found = list(Failures(10).of(lines(*text, format=known)))
     assert [(f.source, f.well) for f in found] == [("1.2.3.4", 0), ("1.2.3.4", 2)]
+
+
+def test_lines_behind_a_header_of_syslog():
+    text = [line(src, status) for src, status in (("1.2.3.4", 404), ("5.6.7.8", 404), ("1.2.3.4", 200),
+                                                 ("1.2.3.4", 404))]  # fmt: skip
+    header = "Jan 13 10:30:45 gate nginx[12]: "
+    assert told(*(header + one for one in text)) == told(*text)
