@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from mlids.detectors.command_injection import CommandInjection
+from mlids.detectors.path_traversal import PathTraversal
+from mlids.detectors.sql_injection import SqlInjection
+from mlids.detectors.xss import Xss
+from mlids.formats.nginx import Nginx
+from mlids.testing import lines
 from mlids.web.matching import matcher
 from mlids.web.requests import Request, request
 from mlids.web.screening import needs_look
@@ -30,18 +36,37 @@ def rows(corpora: Path) -> list[dict[str, Any]]:
         for name in FILES
         for line in (corpora / "web" / name).open(encoding="utf-8")
     ]
-    return [row for way, place in PLACES.items() for row in _rows(cases, way, place)]
+    told = [("an access log", _logged(cases))]
+    told += [(way, [_types(place, case) for case in cases]) for way, place in PLACES.items()]
+    return [row for way, types in told for row in _rows(cases, way, types)]
 
 
-def _rows(
-    cases: list[dict[str, Any]], way: str, place: Callable[[str], tuple[bytes, Request]]
-) -> list[dict[str, Any]]:
+def _types(place: Callable[[str], tuple[bytes, Request]], case: dict[str, Any]) -> list[str]:
+    raw, made = place(case["input"])
+    return matcher().examine(made).types if needs_look(raw) else []
+
+
+def _logged(cases: list[dict[str, Any]]) -> list[list[str]]:
+    """What the detectors of log lines tell of each value in a line of a combined access log."""
+    stamp = "13/Jan/2025:10:30:45 +0000"
+    text = (
+        f'203.0.113.7 - - [{stamp}] "GET /search?q={quote(case["input"], safe="")} HTTP/1.1"'
+        ' 200 512 "-" "Mozilla/5.0 (X11; Linux x86_64)"'
+        for case in cases
+    )
+    batch = lines(*text, format=Nginx())
+    told: list[list[str]] = [[] for _ in cases]
+    for detector in (SqlInjection(), Xss(), PathTraversal(), CommandInjection()):
+        for event in detector.inspect(batch):
+            told[event["evidence"][0]["line"] - 1].append(event["type"])
+    return told
+
+
+def _rows(cases: list[dict[str, Any]], way: str, told: list[list[str]]) -> list[dict[str, Any]]:
     total, found = Counter[str](), Counter[str]()
     missed: dict[str, list[str]] = {}
-    for case in cases:
+    for case, types in zip(cases, told, strict=True):
         kind = case["category"] if case["label"] == "attack" else "benign"
-        raw, made = place(case["input"])
-        types = matcher().examine(made).types if needs_look(raw) else []
         hit = bool(types) if kind == "benign" else TYPES[kind][0] in types
         total[kind] += 1
         found[kind] += hit
@@ -61,11 +86,6 @@ def _rows(
     return [*made_rows, _row(what, f"{share:.5f}", f"<= {FALSE_POSITIVES}", ok, note)]
 
 
-def _query(value: str) -> tuple[bytes, Request]:
-    target = f"/search?q={quote(value, safe='')}".encode()
-    return target, request(b"GET", target)
-
-
 def _form(value: str) -> tuple[bytes, Request]:
     body = f"page=1&q={quote_plus(value)}".encode()
     kind = b"application/x-www-form-urlencoded"
@@ -78,7 +98,6 @@ def _json(value: str) -> tuple[bytes, Request]:
 
 
 PLACES: dict[str, Callable[[str], tuple[bytes, Request]]] = {
-    "a query": _query,
     "a form": _form,
     "JSON": _json,
 }
