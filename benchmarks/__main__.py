@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks import access_logs, delivery, logs, network, network_memory, rest
+from benchmarks import access_logs, delivery, logs, network, network_memory, rest, sigma
 
 Row = dict[str, Any]
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "live": network.live_capture,
     "memory": network_memory.memory,
     "logs": logs.auth_log,
+    "sigma": sigma.sigma,
     "access": access_logs.access_log,
     "delivery": delivery.delivery,
     "rest": rest.rest,
