@@ -20,9 +20,10 @@ def problems(values: Mapping[str, Any], kind: type[msgspec.Struct], line: Line) 
 
 
 class _Check:
-    def __init__(self, root: type[msgspec.Struct], line: Line) -> None:
+    def __init__(self, root: type[msgspec.Struct], line: Line, above: Path = ()) -> None:
         self.root = root
         self.line = line
+        self.above = above  # where the root itself stands
 
     def section(
         self, values: Mapping[str, Any], kind: type[msgspec.Struct], path: Path
@@ -34,12 +35,29 @@ class _Check:
                 yield self._at(here, f" is unknown{nearest(here, self.root)}")
             elif is_section(known[key].type):
                 yield from self._inner(value, known[key].type, here)
+            elif (of := element(known[key].type)) is not None and isinstance(value, list):
+                for number, one in enumerate(value, 1):
+                    yield from self._element(one, of, (*here, str(number)))
             else:
                 try:
                     msgspec.convert(value, known[key].type)
                 except msgspec.ValidationError as error:
                     shown = "what stands there" if _is_secret(known[key].type) else repr(value)
                     yield self._at(here, f": {_plain(error)}, not {shown}")
+
+    def _element(self, value: Any, kind: type[msgspec.Struct], path: Path) -> Iterator[str]:
+        """One of a list of structs: its keys first, and what only shows in all of it together."""
+        if not isinstance(value, Mapping):
+            yield self._at(path, f": keys and values are expected, not {value!r}")
+            return
+        found = list(_Check(kind, self.line, path).section(value, kind, ()))
+        yield from found
+        if found:
+            return
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            yield self._at(path, f": {_plain(error)}")
 
     def _inner(self, value: Any, kind: type[msgspec.Struct], path: Path) -> Iterator[str]:
         if isinstance(value, Mapping):
@@ -48,13 +66,21 @@ class _Check:
             yield self._at(path, f": a section of keys is expected, not {value!r}")
 
     def _at(self, path: Path, text: str) -> str:
-        line = self.line(path)
-        return f"line {line}: {'.'.join(path)}{text}" if line else f"{'.'.join(path)}{text}"
+        line, name = self.line((*self.above, *path)), ".".join((*self.above, *path))
+        return f"line {line}: {name}{text}" if line else f"{name}{text}"
 
 
 def is_section(kind: Any) -> bool:
     """True where a field's type is a struct, that is a section."""
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def element(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a list is made of, None where it is of anything else."""
+    info: Any = msgspec.inspect.type_info(kind)
+    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+    of = getattr(info, "item_type", None)
+    return of.cls if isinstance(of, msgspec.inspect.StructType) else None
 
 
 def _is_secret(kind: Any) -> bool:

@@ -16,6 +16,7 @@ from mlids import registry
 from mlids.addresses import HOME
 from mlids.config.fields import fields
 from mlids.events import Plugin
+from mlids.lines.patterns import UserPattern
 
 OneOrMany = str | list[str]
 SeverityName = Literal["LOW", "MEDIUM", "MIDDLE", "HIGH", "CRITICAL"]
@@ -42,6 +43,13 @@ class Monitoring(Section, frozen=True):
             " - (standard input), auto (the host's own), or none"
         ),
     ] = "auto"
+    app_log_patterns: Annotated[
+        list[UserPattern],
+        Meta(
+            description="patterns of your own for log lines: name, pattern, fields, severity,"
+            " event_type …; see how-to/own-log-patterns.md"
+        ),
+    ] = []
     log_rules: Annotated[
         list[str],
         Meta(description="folders with further rules: login/*.yaml and log/*.yaml in each"),

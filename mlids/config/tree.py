@@ -63,11 +63,23 @@ def _mapping(loader: Any, node: Any, path: Path, document: Document) -> dict[str
             line = key_node.start_mark.line + 1
             document.problems.append(f"line {line}: {'.'.join(here)} stands there twice")
         document.nodes[here] = value_node
-        if isinstance(value_node, yaml.MappingNode):
-            values[key] = _mapping(loader, value_node, here, document)
-        else:
-            values[key] = loader.construct_object(value_node, deep=True)
+        values[key] = _value(loader, value_node, here, document)
     return values
+
+
+def _value(loader: Any, node: Any, path: Path, document: Document) -> Any:
+    """What stands at a path; the elements of a list of mappings are `1`, `2` …"""
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(loader, node, path, document)
+    if isinstance(node, yaml.SequenceNode) and any(
+        isinstance(one, yaml.MappingNode) for one in node.value
+    ):
+        made = []
+        for number, one in enumerate(node.value, 1):
+            document.nodes[*path, str(number)] = one
+            made.append(_value(loader, one, (*path, str(number)), document))
+        return made
+    return loader.construct_object(node, deep=True)
 
 
 def _mended(text: str) -> tuple[str, list[str]]:

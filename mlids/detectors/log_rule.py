@@ -15,13 +15,10 @@ import msgspec
 from mlids.batches import Detector, LineBatch
 from mlids.events import Event, detection_id
 from mlids.logins.records import source, text
+from mlids.signatures.counting import Count, Counting, evidence
 from mlids.signatures.rules import SignRule
 from mlids.signatures.search import Hit, hits
-from mlids.volume import NS, Repeats, Telling
-from mlids.windows import Windows, distinct, within
 
-DAY_NS = 86_400 * NS
-PLACES = 10
 SHOWN = 160
 
 
@@ -48,9 +45,7 @@ class LogRule(Detector[LineBatch]):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._folders = tuple(self.settings.rules)
-        self._windows = Windows(PLACES, DAY_NS, self.settings.max_keys)
-        self._repeats: dict[int, Repeats] = {}  # by seconds after which an episode ends
-        self._last: dict[str, list[Any]] = {}  # by key: what was said last, and its rule
+        self._counting = Counting(self.settings.max_keys)
 
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """One event for each line, or for what they add up to."""
@@ -62,80 +57,34 @@ class LogRule(Detector[LineBatch]):
                 else:
                     yield from self._counted(batch, hit, rule)
         if not len(batch) and batch.now:
-            for repeats in self._repeats.values():
-                yield from map(self._telling, repeats.close(batch.now))
+            yield from self._counting.close(batch.now)
 
     def _counted(self, batch: LineBatch, hit: Hit, rule: SignRule) -> Iterator[Event]:
+        yield from self._counting.close(hit.time_ns)
         key = f"{hit.rule.name} {_entity(hit)}"
         place = tuple(batch.evidence(hit.row).values())
-        self._windows.keep = max(self._windows.keep, rule.count)
-        value = text(hit.values.get(rule.distinct)) if rule.distinct else ""
-        ring = self._windows.add(key, (hit.time_ns, value, place))
-        now, window_ns = ring[-1][0], rule.window_s * NS
-        recent = within(ring, now, window_ns)
-        seen = distinct(ring, now, window_ns, 1) if rule.distinct else len(recent)
-        repeats = self._repeats.setdefault(rule.window_s, Repeats(rule.window_s))
-        yield from map(self._telling, repeats.close(now))
-        if seen < rule.count and repeats.first_seen(key) is None:
-            return
-        event = _event(batch, hit, rule, seen, [mark[2] for mark in reversed(recent)][:PLACES])
-        self._last[key] = [msgspec.to_builtins(dict(event)), rule.window_s]
-        yield from map(self._telling, repeats.trigger(key, now))
-        if len(self._last) > 2 * self.settings.max_keys:
-            self._forget()
-
-    def _telling(self, telling: Telling) -> Event:
-        said = self._last[cast(str, telling.key)][0]
-        metadata = {**said["details"]["metadata"], "triggers": telling.total}
-        details = {**said["details"], "metadata": metadata, "suppressed": telling.suppressed}
-        return Event.new(
-            said["type"],
-            said["severity"],
-            said["source"],
-            details,
-            time_ns=telling.last_ns,
-            correlation_id=detection_id("log_rule", telling.key, telling.first_ns),
-            **{
-                name: said[name]
-                for name in ("rule", "tags", "techniques", "evidence", "explanation")
-            },
-        )
-
-    def _forget(self) -> None:
-        alive = [key for key, (_, quiet) in self._last.items() if self._known(key, quiet)]
-        self._last = {key: self._last[key] for key in alive}
-
-    def _known(self, key: str, quiet_s: int) -> bool:
-        return quiet_s in self._repeats and self._repeats[quiet_s].first_seen(key) is not None
+        value = text(hit.values.get(rule.distinct)) if rule.distinct else None
+        for _ in range(hit.times):
+            count = self._counting.add(key, hit.time_ns, place, rule.count, rule.window_s, value)
+            if count is not None:
+                event = _event(batch, hit, rule, count)
+                yield from self._counting.tell(key, event, rule.window_s)
 
     def flush(self) -> Iterable[Event]:
         """Tell what was held back."""
-        for repeats in self._repeats.values():
-            yield from map(self._telling, repeats.flush())
+        return self._counting.flush()
 
     def save(self) -> dict[str, Any]:
         """Windows, and what is held back."""
-        self._forget()
-        return {
-            "windows": self._windows.save(),
-            "keep": self._windows.keep,
-            "repeats": [[quiet, repeats.save()] for quiet, repeats in self._repeats.items()],
-            "last": self._last,
-        }
+        return self._counting.save()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `save` gave."""
-        self._windows.keep = state["keep"]
-        self._windows.restore(state["windows"])
-        for quiet, saved in state["repeats"]:
-            self._repeats[quiet] = Repeats(quiet)
-            self._repeats[quiet].restore(saved)
-        self._last = {key: list(value) for key, value in state["last"].items()}
+        self._counting.restore(state)
 
     def counts(self) -> dict[str, int]:
-        """Keys that were forgotten before their time."""
-        evicted = sum(repeats.evicted for repeats in self._repeats.values())
-        return {"evicted": self._windows.evicted + evicted}
+        """Sources that were forgotten before their time."""
+        return {"evicted": self._counting.evicted}
 
 
 def _address(hit: Hit) -> tuple[str, str]:
@@ -151,13 +100,8 @@ def _entity(hit: Hit) -> str:
     return address or peer or next((name for name in named if name), "") or text(hit.host)
 
 
-def _event(
-    batch: LineBatch,
-    hit: Hit,
-    rule: SignRule,
-    seen: int = 1,
-    places: list[tuple[Any, ...]] | None = None,
-) -> Event:
+def _event(batch: LineBatch, hit: Hit, rule: SignRule, count: Count | None = None) -> Event:
+    seen = count.seen if count else 1
     address, peer = _address(hit)
     values = {name: text(value) for name, value in hit.values.items() if value}
     where = address or peer or values.get("user") or values.get("path") or values.get("what", "")
@@ -187,7 +131,7 @@ def _event(
         rule=f"log_rule/{hit.rule.name}",
         tags=[*rule.tags, hit.rule.service],
         techniques=rule.techniques,
-        evidence=[dict(zip(own, place, strict=True)) for place in places] if places else [own],
+        evidence=evidence(own, count.places) if count else [own],
         explanation=f"{seen} {what} (threshold {rule.count}, {window})",
         correlation_id=detection_id("log_rule", hit.rule.name, *own.values()),
     )

@@ -40,7 +40,7 @@ class AccessLog(LogFormat):
     the lines have them. Raises ValueError for a format string that tells no address.
     """
 
-    Settings = AccessSettings
+    Settings: ClassVar[type[msgspec.Struct]] = AccessSettings
     certainty: ClassVar[float] = SURE
     line: ClassVar[str] = ""  # the format string of a server that has one only
 

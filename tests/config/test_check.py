@@ -71,3 +71,26 @@ def test_a_wrong_secret_is_not_shown():
     problems = found("integrations: {splunk: {token: 98765}, elk: {password: [98765]}}\n")
     assert len(problems) == 2
     assert all("expected `str`" in problem and "98765" not in problem for problem in problems)
+
+
+def test_lists_of_structs_are_looked_into():
+    given = {
+        "monitoring": {
+            "app_log_patterns": [
+                {"name": "right", "pattern": "a"},
+                {"name": "x", "pattern": "(a"},
+                {"name": "y", "pattern": "a", "sevrity": "LOW"},
+                {"name": "z", "pattern": "a", "threshold": 0},
+                "text",
+            ]
+        }
+    }
+    found = check.problems(given, settings_type(()), len)
+    assert len(found) == 4
+    assert "monitoring.app_log_patterns.2: pattern does not compile" in found[0]
+    assert (
+        "line 4: monitoring.app_log_patterns.3.sevrity is unknown; did you mean severity?"
+        in found[1]
+    )
+    assert "monitoring.app_log_patterns.4.threshold" in found[2]
+    assert "monitoring.app_log_patterns.5: keys and values are expected" in found[3]

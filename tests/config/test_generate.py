@@ -45,6 +45,8 @@ def test_the_defaults_of_the_reference_document():
     splunk = values["integrations"]["splunk"]
     assert (splunk["host"], splunk["port"], splunk["token"]) == ("splunk.example.local", 514, "")
     assert values["monitoring"] == {
+        "app_log_patterns": [],
+        "log_rules": [],
         "enabled": True,
         "interface": "auto",
         "directory": ".",

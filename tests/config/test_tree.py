@@ -57,3 +57,11 @@ def test_the_slip_of_the_sample_is_read_with_a_warning():
     splunk = document.values["integrations"]["splunk"]
     assert splunk == {"enabled": True, "host": "splunk.example.local", "port": 514, "token": ""}
     assert "below integrations.splunk" in document.warnings[0]
+
+
+def test_elements_of_lists_have_lines():
+    text = "a:\n  b:\n    - c: 1\n      d: 2\n    - x\n  e: [1, 2]\n"
+    document = parse(text)
+    assert document.values == {"a": {"b": [{"c": 1, "d": 2}, "x"], "e": [1, 2]}}
+    assert [document.line(("a", "b", n)) for n in "12"] == [3, 5]
+    assert document.line(("a", "b", "1", "d")) == 4
