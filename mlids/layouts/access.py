@@ -17,6 +17,7 @@ import numpy as np
 from mlids import addresses
 from mlids.layouts.moments import moment
 from mlids.lines import chunks
+from mlids.lines.stamps import NS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlids.batches import LineBatch
 
 COLUMNS = ("vhost", "src", "user", "method", "target", "status", "size", "referrer", "agent")
+USUAL, COLON = len("13/Jan/2025:10:30:45 +0000"), ord(":")
 _QUOTED = rb'"((?:[^"\\]++|\\.)*+)"'
 # Clients can write neither a quote nor a line end unescaped, so the first quote is the request's.
 _LINE = re.compile(
@@ -134,6 +136,19 @@ def _known(text: bytes | None) -> bytes | None:
     return None if text in (b"-", b"") else text
 
 
-@lru_cache(maxsize=4096)
 def _time(stamp: bytes | None, zone: str, written: int) -> int:
-    return moment(stamp or b"", zone, written)
+    """Nanoseconds since 1970; of the usual stamp only the day is worked out anew."""
+    if stamp is None:
+        return 0
+    if len(stamp) == USUAL and stamp[11] == stamp[14] == stamp[17] == COLON:
+        midnight = _midnight(stamp[:12] + b"00:00:00" + stamp[20:])
+        hour, minute, second = stamp[12:14], stamp[15:17], stamp[18:20]
+        if midnight and hour.isdigit() and minute.isdigit() and second.isdigit():
+            of_day = int(hour) * 3600 + int(minute) * 60 + int(second)
+            return midnight + of_day * NS if hour < b"24" and minute < b"60" > second else 0
+    return moment(stamp, zone, written)
+
+
+@lru_cache(maxsize=256)
+def _midnight(stamp: bytes) -> int:
+    return moment(stamp, "UTC")

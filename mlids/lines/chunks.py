@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlids.batches import LineBatch
 
 
+FEW = 32  # occurrences that are looked for one by one, since mostly there is none
 NEAR = 64  # bytes of a line in which its program's tag mostly ends
 
 
@@ -88,6 +89,13 @@ def _behind(batch: LineBatch, rows: NDArray[np.intp], mark: bytes) -> NDArray[np
 
 def _places(data: bytes, literal: bytes) -> NDArray[np.intp]:
     """Every offset of the literal in data."""
+    few: list[int] = []
+    at = data.find(literal)
+    while at >= 0 and len(few) < FEW:
+        few.append(at)
+        at = data.find(literal, at + 1)
+    if at < 0:
+        return np.array(few, dtype=np.intp)
     count = len(data) - len(literal) + 1
     if count <= 0:
         return np.empty(0, dtype=np.intp)

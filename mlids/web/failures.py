@@ -76,7 +76,7 @@ class Failures:
         rows, columns = _failing(batch)
         if not len(rows) and not len(self._keys):
             return
-        times = [columns.time(at) for at in range(len(rows))]
+        times = columns.times
         well = self._counted(_sources(batch), rows, np.array(times, dtype=np.int64))
         for at, row in enumerate(rows.tolist()):
             address, peer, _ = source(columns["src"][at] or b"")

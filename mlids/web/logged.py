@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mlids.batches import LineBatch
 
-SAMPLED = 32  # of the other lines one in so many tells what answers are usual
+SAMPLED = 64  # of the other lines one in so many tells what answers are usual
 
 
 class Logged(NamedTuple):
@@ -89,23 +89,21 @@ def _suspects(batch: LineBatch) -> NDArray[np.intp]:
     return np.unique(rows[inside])
 
 
-class Columns:
-    """Columns of a batch; those that its format does not know are empty."""
+class Columns(dict[str, Any]):
+    """Columns of a batch by name; those that its format does not know are empty."""
 
     def __init__(self, batch: LineBatch) -> None:
+        super().__init__()
         assert batch.format
-        self.written = batch.written
-        self._known = batch.format.column_names
         self._batch = batch
+        self._known = batch.format.column_names
         self._none: list[bytes | None] = [None] * len(batch)
-        self._times: list[int] = batch.column("time").tolist()
+        stamps: list[int] = batch.column("time").tolist()
+        self.times = [stamp or batch.written for stamp in stamps]  # ns since 1970
 
-    def __getitem__(self, name: str) -> Any:
-        return self._batch.column(name) if name in self._known else self._none
-
-    def time(self, at: int) -> int:
-        """When a line was written, ns since 1970."""
-        return self._times[at] or self.written
+    def __missing__(self, name: str) -> Any:
+        self[name] = self._batch.column(name) if name in self._known else self._none
+        return self[name]
 
 
 def requested(batch: LineBatch) -> Request | None:
@@ -130,7 +128,7 @@ def _logged(columns: Columns, at: int, row: int, verdict: Verdict | None) -> Log
     status, size = columns["status"][at] or b"", columns["size"][at] or b""
     return Logged(
         row,
-        columns.time(at),
+        columns.times[at],
         address,
         peer,
         text(columns["user"][at]),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from mlids.formats.apache import Apache
 from mlids.testing import check_detector, lines
 from mlids.web.attacks import LoggedAttacks, short
+from mlids.web.logged import SAMPLED
 from tests.web.test_logged import ATTACK, line
 
 
@@ -31,7 +32,7 @@ def test_an_event_explains_itself():
 
 
 def test_who_answers_as_usual_was_not_hurt():
-    usual = [line("/s?q=shoes", size=1000 + n % 9) for n in range(128)]
+    usual = [line("/s?q=shoes", size=1000 + n % 9) for n in range(4 * SAMPLED)]
     (event,) = told(*usual, line(ATTACK, size=1003))
     assert (event.severity, event.details["metadata"]["worked"]) == ("MEDIUM", "unlikely")
     assert event.details["metadata"]["usual_size"] in range(1000, 1009)
