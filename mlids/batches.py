@@ -272,9 +272,11 @@ class LogFormat(Plugin):
 
     client_leads: lines begin with the client's address, behind a virtual host at most, and a
     request in quotes is followed by the status, so that both are found without parsing.
+    last_resort: any text can be of it, so that every other format that knows some lines is better.
     """
 
     client_leads: bool = False
+    last_resort: bool = False
 
     def sniff(self, chunk: bytes) -> float:
         """How likely the chunk is of this format: 0 (not) to 1 (certainly)."""

@@ -23,6 +23,7 @@ class App(LogFormat):
     """Columns: time (0 where no stamp is known), message (the whole line)."""
 
     Settings = Zoned
+    last_resort = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

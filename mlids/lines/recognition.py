@@ -17,7 +17,9 @@ from mlids.errors import MLIDSError
 
 _log = logging.getLogger(__name__)
 SNIFFED = 65536  # bytes at the beginning of a batch by which its format is told
-LEAST_LIKELY = 0.5  # a format that is less likely than this is not taken
+LIKELY = 0.2  # from here on a format is taken: stack traces and the like stand between its lines
+LEAST_LIKELY = 0.5  # from here on one of last resort
+LOST = 200  # lines in a row that a format does not know, before one of last resort takes its place
 ENOUGH = 0.5  # share of the lines that a format must know to be left alone
 RAREST = 256  # batches between two looks that found nothing better, at most
 
@@ -45,6 +47,10 @@ class Formats:
     def likeliest(self, chunk: bytes) -> str:
         """The name of the format that the chunk most likely has, "" where none is likely."""
         scores = self.scores(chunk)
+        named = {n: score for n, score in scores.items() if not self._asked[n].last_resort}
+        best = max(named, key=lambda name: named[name], default="")
+        if best and named[best] >= LIKELY:
+            return best
         best = max(scores, key=lambda name: scores[name], default="")
         return best if best and scores[best] >= LEAST_LIKELY else ""
 
@@ -89,35 +95,47 @@ class Recognition:
         self._chosen = bool(chosen)
         self.name = chosen or likely
         self.format = formats.made(self.name) if self.name else None
-        self._pause = self._skipped = 0
+        self._pause = self._skipped = self._unknown = 0
 
     def recognised(self, batch: LineBatch) -> tuple[LineBatch, int]:
         """The batch with its format, and how many of its lines that format knows."""
         batch = replace(batch, format=self.format, memo={})
         matched = _matched(batch)
-        if self._chosen or not len(batch) or matched >= ENOUGH * len(batch):
+        self._unknown = 0 if matched else self._unknown + len(batch)
+        if self._chosen or not len(batch) or self._is_enough(matched, len(batch)):
             return batch, matched
         if self._skipped < self._pause:
             self._skipped += 1
             return batch, matched
-        other = self._other(batch)
+        name, other = self._other(batch)
         number = _matched(other) if other is not None else 0
-        if other is None or number <= matched:
+        if other is None or not self._is_better(other, number, matched):
             self._pause, self._skipped = min(2 * self._pause + 1, RAREST), 0
             return batch, matched
-        self.format, self._pause = other.format, 0
+        self.name, self.format, self._pause, self._unknown = name, other.format, 0, 0
         return other, number
 
-    def _other(self, batch: LineBatch) -> LineBatch | None:
-        """The batch with the format that it most likely has, None where that is no other one."""
+    def _is_enough(self, matched: int, lines: int) -> bool:
+        """Whether the format need not be doubted; one of last resort always is."""
+        last = self.format is None or self.format.last_resort
+        return not last and matched >= ENOUGH * lines
+
+    def _is_better(self, other: LineBatch, number: int, matched: int) -> bool:
+        """Whether another format takes the place of this one, by the lines that each knows."""
+        assert other.format
+        if self.format is None:
+            return True
+        if other.format.last_resort:
+            return self._unknown >= LOST
+        return number > (0 if self.format.last_resort else matched)
+
+    def _other(self, batch: LineBatch) -> tuple[str, LineBatch | None]:
+        """The format that a batch most likely has, and the batch with it; None: no other one."""
         begin = int(batch.starts[0])
         name = self._formats.likeliest(batch.data[begin : begin + SNIFFED])
         if not name or name == self.name:
-            return None
-        found = replace(batch, format=self._formats.made(name), memo={})
-        if _matched(found) > _matched(batch):
-            self.name = name
-        return found
+            return name, None
+        return name, replace(batch, format=self._formats.made(name), memo={})
 
 
 def _matched(batch: LineBatch) -> int:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mlids import registry
 from mlids.batches import LogFormat
 from mlids.errors import MLIDSError
-from mlids.lines.recognition import Formats, Ledger, Recognition, chosen_for
+from mlids.lines.recognition import LOST, Formats, Ledger, Recognition, chosen_for
 from mlids.testing import lines
 
 
@@ -115,3 +116,28 @@ def test_the_ledger_adds_up():
 def test_formats_by_path(path, expected):
     by_path = {"/var/log/nginx/**/*.log": "web", "*.json": "json"}
     assert chosen_for(path, by_path, "plain") == expected
+
+
+def test_a_last_resort_gives_way_to_whatever_knows_a_line():
+    formats = real_formats()
+    login = "Jan 13 10:30:45 gate sshd[7]: Invalid user eve from 203.0.113.7"
+    known = Recognition(formats)
+    assert known.recognised(lines("12:00:01 hello", "no time"))[0].format.name == "app"
+    found, matched = known.recognised(lines(login))
+    assert (found.format.name, matched) == ("auth", 1)
+    assert known.recognised(lines("12:00:01 hello"))[0].format.name == "auth"
+    assert (
+        Recognition(formats).recognised(lines(login, "no stamp", "none"))[0].format.name == "auth"
+    )
+
+
+def test_a_format_that_knows_nothing_any_more_is_given_up():
+    known = Recognition(real_formats())
+    known.recognised(lines("Jan 13 10:30:45 gate cron[7]: x"))
+    for _ in range(LOST):
+        found, _ = known.recognised(lines("12:00:01 hello", "12:00:02 hello"))
+    assert found.format.name == "app"
+
+
+def real_formats():
+    return Formats(registry.names("formats"), lambda name: registry.plugin("formats", name)())

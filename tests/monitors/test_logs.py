@@ -363,7 +363,7 @@ def test_the_format_may_be_set_by_path(tmp_path):
     chosen = [
         monitor._inputs.of(str(tmp_path / name)).recognition.name for name in ("a.log", "b.json")
     ]
-    assert chosen == ["", "syslog"]
+    assert chosen == ["app", "syslog"]
     with pytest.raises(MLIDSError, match="E002"):
         Logs(paths=[], formats={"*.json": "nonsense"})
 
