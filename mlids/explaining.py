@@ -53,7 +53,7 @@ def explain(settings: Any, line: bytes, name: str = "", written: int = 0) -> Exp
     scores = formats.scores(line + b"\n")
     chosen = name or formats.likeliest(line + b"\n")
     known = formats.made(chosen) if chosen else None
-    batch = _batch(line, known, written)
+    batch = one_line(line, known, written)
     rules = library(tuple(settings.monitoring.log_rules))
     found = [Look(*reason) for reason in reasons(batch, rules)] if known else []
     web = [Look(*reason) for reason in looks.reasons(batch)]
@@ -71,7 +71,8 @@ def explain(settings: Any, line: bytes, name: str = "", written: int = 0) -> Exp
     )
 
 
-def _batch(line: bytes, known: LogFormat | None, written: int) -> LineBatch:
+def one_line(line: bytes, known: LogFormat | None, written: int = 0) -> LineBatch:
+    """A batch of a single line."""
     import numpy as np
 
     data = line + b"\n"

@@ -32,9 +32,9 @@ class Listed(msgspec.Struct, frozen=True):
     line: int = 0
 
 
-@click.group(short_help="List rules, check Sigma rules, try them on a log.")
+@click.group(short_help="List rules, check your own, try them on a log.")
 def command() -> None:
-    """Rules: those that MLIDS ships, and the Sigma rules that you give it.
+    """Rules: those that MLIDS ships, and those that you give it.
 
     \b
     Examples:
@@ -50,8 +50,11 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context, path: str, as_json: bool) -> int:
     """List the rules that look at logins, web requests and log lines, and the Sigma rules."""
-    chosen = _sigma(settings.manager(ctx, path))
-    found = [one for kind in KINDS for one in kind()] + list(_listed(chosen, chosen.rules))
+    manager = settings.manager(ctx, path)
+    chosen = _sigma(manager)
+    found = [one for kind in KINDS for one in kind()]
+    found += _own(manager.settings, manager.settings.monitoring.log_rules)
+    found += _listed(chosen, chosen.rules)
     if as_json:
         console.out_json(found)
         return 0
@@ -64,23 +67,29 @@ def list_(ctx: click.Context, path: str, as_json: bool) -> int:
     return 0
 
 
-@command.command(short_help="Name Sigma rules that are broken, or can never fire.")
+@command.command(short_help="Name rules of your own that are broken, or can never fire.")
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @_config
 @_json
 @click.pass_context
 def check(ctx: click.Context, paths: tuple[str, ...], path: str, as_json: bool) -> int:
-    """Read Sigma rules (default: those of the configuration) as MLIDS would.
+    """Read Sigma rules, and folders of rules for log lines (login/*.yaml, log/*.yaml in them),
+    as MLIDS would; without a PATH those of the configuration.
 
-    A rule that can never fire asks for a log or a field that no input provides. Exit status 1 where
-    a rule is broken.
+    A rule that can never fire asks for a log or a field that no input provides; one whose examples
+    go wrong is broken. Exit status 1 where a rule is broken.
     """
-    chosen = _sigma(settings.manager(ctx, path))
-    found = list(_listed(chosen, paths or chosen.rules))
+    from mlids.rulebooks import is_rulebook
+
+    manager = settings.manager(ctx, path)
+    chosen = _sigma(manager)
+    own = [one for one in paths or manager.settings.monitoring.log_rules if is_rulebook(one)]
+    paths = tuple(one for one in paths or chosen.rules if one not in own)
+    found = [*_own(manager.settings, own), *_listed(chosen, paths)]
     broken = [one for one in found if one.status == "broken"]
     unable = [one for one in found if one.status == "unable"]
     if as_json:
-        warnings = [str(one) for one in _loaded(chosen, paths or chosen.rules).warnings]
+        warnings = [str(one) for one in _warnings(chosen, paths)]
         figures = {"rules": len(found), "broken": broken, "unable": unable, "warnings": warnings}
         console.out_json(figures)
         return 1 if broken else 0
@@ -90,7 +99,7 @@ def check(ctx: click.Context, paths: tuple[str, ...], path: str, as_json: bool) 
     for one in unable:
         text = f"  {one.path}:{one.line}: {one.title}: {one.why}"
         console.out(click.style("unable", fg="yellow") + terminal_safe(text))
-    for warning in _loaded(chosen, paths or chosen.rules).warnings:
+    for warning in _warnings(chosen, paths):
         console.note(terminal_safe(f"warning: {warning}"), dim=True)
     able = len(found) - len(broken) - len(unable)
     console.note(f"{len(found):,} rules: {able:,} can fire, {len(unable):,} never can,"
@@ -174,6 +183,22 @@ STATUSES = {"fires": "can fire", "unable": "never can", "broken": "are broken"}
 def _sigma(manager: Any) -> Any:
     manager.raise_problems()
     return manager.settings.detectors.sigma
+
+
+def _own(chosen: Any, folders: Sequence[str]) -> Iterator[Listed]:
+    """Rules for log lines in folders of the user's own, and what their examples say."""
+    from mlids.rulebooks import verdicts
+
+    for folder in folders:
+        for path, rule, problems in verdicts(chosen, folder):
+            name = rule.name if rule else Path(path).stem
+            title = getattr(rule.rule, "title", "") if rule else ""
+            status = "broken" if problems else "fires"
+            yield Listed(Path(path).parent.name, name, title, "", status, "; ".join(problems), path)
+
+
+def _warnings(chosen: Any, paths: Sequence[str]) -> list[str]:
+    return [str(one) for one in _loaded(chosen, paths).warnings] if paths else []
 
 
 def _loaded(chosen: Any, paths: Sequence[str]) -> Any:

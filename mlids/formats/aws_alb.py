@@ -8,7 +8,7 @@ from mlids.layouts.syslog import Zoned
 
 # AWS, "Access logs for your Application Load Balancer"; what follows the agent is of no use here.
 LINE = (
-    "$type $time_iso8601 $elb $remote_addr:$port $target $a $b $c $status $upstream_status $received"
+    "$type $time_iso8601 $elb $remote_addr:$port $target $a $b $c $status $of_target $received"
     ' $bytes_sent "$request" "$http_user_agent" $rest'
 )
 

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from tests.signatures.test_rules import MINIMAL
+
 GOOD = """title: Shell in a path
 id: web-shell
 level: high
@@ -101,3 +103,15 @@ def test_rules_without_examples_need_a_file(run, folder):
     done = run("rules", "test", "sigma")
     assert done.returncode == 3
     assert "no examples" in done.stderr
+
+
+def test_folders_of_rules_for_log_lines(run, tmp_path):
+    (tmp_path / "mine" / "login").mkdir(parents=True)
+    rule = tmp_path / "mine" / "login" / "door.yaml"
+    rule.write_text(MINIMAL)
+    done = run("rules", "check", "mine")
+    assert (done.returncode, done.stdout) == (0, "")
+    rule.write_text(MINIMAL.replace("user: eve,", "user: eva,"))
+    done = run("rules", "check", "mine")
+    assert done.returncode == 1
+    assert "door.yaml: door-failed gives user 'eve' instead of 'eva'" in done.stdout
