@@ -1,9 +1,11 @@
-"""Makes two small recordings with an attack each in ordinary traffic.
+"""Makes three small recordings with an attack each in ordinary traffic.
 
     python examples/recordings.py FOLDER
 
 `office.pcap`: people browse and resolve names while 203.0.113.9 scans a server.
 `auth.log`: a day of logins in which 203.0.113.66 guesses passwords until one is right.
+`access.log`: an hour of a shop in which 203.0.113.77 looks for pages that are not there, and then
+tries to talk to the database.
 The same input gives the same bytes; all addresses are from the ranges for documentation.
 """
 
@@ -20,6 +22,7 @@ from mlids.capture.crafting import Frame, ethernet, ip, tcp, udp, write_pcap
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NS = 1_000_000_000
 SERVER, RESOLVER, SCANNER, GUESSER = "192.0.2.10", "192.0.2.53", "203.0.113.9", "203.0.113.66"
+PROBER = "203.0.113.77"
 OPEN_PORTS = {22, 80, 443}
 USERS = ("anna", "bashir", "chen", "deploy")
 
@@ -111,14 +114,48 @@ def ordinary(at: datetime, rng: random.Random) -> Iterator[tuple[datetime, str]]
             yield at, f"sshd[{pid}]: {text}"
 
 
+def access_log(rng: random.Random) -> list[str]:
+    """An hour of a shop's visitors; one of them looks for holes and finds one."""
+    asked: list[tuple[datetime, str]] = []
+    for _ in range(1500):
+        at = BEGIN + timedelta(seconds=rng.randrange(3600))
+        path = rng.choice(["/", "/cart", f"/item/{rng.randrange(90)}", "/search?q=blue+shoes"])
+        asked.append((at, hit(at, f"198.51.100.{rng.randrange(2, 90)}", path, 200, rng)))
+    at = BEGIN + timedelta(minutes=20)
+    for name in ("admin", "backup", "test", "old", "db", "shop", "panel", "setup", "dev", "config"):
+        at += timedelta(seconds=1)
+        asked.append((at, hit(at, PROBER, f"/{name}.php", 404, rng)))
+    for value, status in (
+        ("1'", 500),
+        ("1'+union+select+1,2,3--+", 500),
+        ("-1'+union+select+user,password,3+from+users--+", 200),
+    ):
+        at += timedelta(seconds=9)
+        asked.append((at, hit(at, PROBER, f"/item?id={value}", status, rng)))
+    asked.sort()
+    return [line for _, line in asked]
+
+
+def hit(at: datetime, client: str, path: str, status: int, rng: random.Random) -> str:
+    """One line of an access log in the combined format."""
+    return (
+        f'{client} - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET {path} HTTP/1.1" {status}'
+        f' {rng.randrange(900, 9000)} "-" "Mozilla/5.0 (X11; Linux x86_64)"'
+    )
+
+
 def main(folder: Path) -> None:
-    """Write both recordings and say so."""
+    """Write the recordings and say so."""
     rng = random.Random(2026)
     folder.mkdir(parents=True, exist_ok=True)
-    frames, lines = capture(rng), auth_log(rng)
+    frames, lines, asked = capture(rng), auth_log(rng), access_log(rng)
     write_pcap(folder / "office.pcap", frames)
     (folder / "auth.log").write_text("\n".join(lines) + "\n")
-    print(f"{folder}/office.pcap: {len(frames):,} packets; {folder}/auth.log: {len(lines):,} lines")
+    (folder / "access.log").write_text("\n".join(asked) + "\n")
+    print(
+        f"{folder}/office.pcap: {len(frames):,} packets; {folder}/auth.log: {len(lines):,} lines;"
+    )
+    print(f"{folder}/access.log: {len(asked):,} lines")
 
 
 if __name__ == "__main__":

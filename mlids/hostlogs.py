@@ -9,9 +9,12 @@ AUTH = ("var/log/auth.log", "var/log/secure")
 OTHERS = ("var/log/syslog", "var/log/messages")
 WEB = (
     "var/log/nginx/access.log",
+    "var/log/nginx/error.log",
     "var/log/apache2/access.log",
     "var/log/apache2/other_vhosts_access.log",
+    "var/log/apache2/error.log",
     "var/log/httpd/access_log",
+    "var/log/httpd/error_log",
 )
 JOURNALS = ("var/log/journal", "run/log/journal")
 

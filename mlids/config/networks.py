@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 Path = tuple[str, ...]
-KEYS = frozenset(("home_networks", "exclude_ips", "ignore_sources", "ignore_targets"))
+KEYS = frozenset(
+    ("home_networks", "exclude_ips", "ignore_sources", "ignore_targets", "vpn_networks")
+)
 HOME: Path = ("network", "home_networks")
 
 

@@ -34,7 +34,7 @@ def recordings(tmp_path_factory):
 
 def test_the_recordings_are_the_same_every_time(recordings, tmp_path):
     example("recordings.py", tmp_path)
-    for name in ("office.pcap", "auth.log"):
+    for name in ("office.pcap", "auth.log", "access.log"):
         assert (tmp_path / name).read_bytes() == (recordings / name).read_bytes()
 
 
@@ -55,6 +55,7 @@ def test_the_demo_finds_the_scan_the_brute_force_and_the_success(recordings):
     }
     assert high == {
         ("Port Scan", "HIGH", "203.0.113.9"),
+        ("SQL Injection", "HIGH", "203.0.113.77"),
         ("Brute Force", "HIGH", "203.0.113.66"),
         ("Brute Force", "CRITICAL", "203.0.113.66"),
     }

@@ -1,0 +1,1 @@
+"""Where logins come from (`places`), and who cannot have been there in time (`journeys`)."""
