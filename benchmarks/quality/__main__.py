@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.quality import benign, captures, kubernetes, logins, pace, scans, web
+from benchmarks.quality import benign, captures, crowdsec, kubernetes, logins, pace, scans, web
 
 
 def main() -> int:
@@ -16,6 +16,7 @@ def main() -> int:
     if Path(folder).is_dir() and folder:
         rows += [*logins.rows(Path(folder)), *captures.rows(Path(folder))]
         rows += web.rows(Path(folder))
+        rows += crowdsec.rows(Path(folder), verbose="--verbose" in sys.argv)
         rows += kubernetes.rows(Path(folder))
     else:
         print("MLIDS_CORPORA names no folder of labelled cases: those are left out\n")

@@ -30,6 +30,7 @@ from mlids.logins.guesses import (
     Guesses,
     Try,
 )
+from mlids.logins.sessions import Sessions
 from mlids.volume import Repeats, Telling
 from mlids.windows import Mark
 
@@ -111,6 +112,7 @@ class BruteForce(Detector[LineBatch]):
             (chosen.long_threshold, 24 * HOUR_S * NS),
         )
         self._attempts = Attempts()
+        self._sessions = Sessions()
         self._guesses = Guesses(horizons, chosen.max_keys)
         self._repeats = Repeats(QUIET_S, chosen.max_keys)
         self._open: dict[str, list[Any]] = {}  # by key: the attack, its last try, its tries
@@ -118,7 +120,8 @@ class BruteForce(Detector[LineBatch]):
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """The attacks that these logins complete or continue."""
         new = self._attempts.new
-        for login in logins.logins(batch, self._folders):
+        found = logins.told(batch, self._folders)
+        for login in self._sessions.placed(batch.source, found):
             if login.outcome == "success":
                 yield from self._success(batch, login)
             else:
@@ -218,6 +221,7 @@ class BruteForce(Detector[LineBatch]):
         """Windows, attacks and what is held back."""
         return {
             "attempts": self._attempts.save(),
+            "sessions": self._sessions.save(),
             "guesses": self._guesses.save(),
             "repeats": self._repeats.save(),
             "open": [[key, *known] for key, known in self._open.items()],
@@ -226,6 +230,7 @@ class BruteForce(Detector[LineBatch]):
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `save` gave."""
         self._attempts.restore(state["attempts"])
+        self._sessions.restore(state["sessions"])
         self._guesses.restore(state["guesses"])
         self._repeats.restore(state["repeats"])
         opened = state["open"]
@@ -233,7 +238,12 @@ class BruteForce(Detector[LineBatch]):
 
     def counts(self) -> dict[str, int]:
         """Keys that were forgotten before their time."""
-        evicted = self._attempts.evicted + self._guesses.evicted() + self._repeats.evicted
+        evicted = (
+            self._attempts.evicted
+            + self._sessions.evicted
+            + self._guesses.evicted()
+            + self._repeats.evicted
+        )
         return {"evicted": evicted}
 
 

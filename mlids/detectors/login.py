@@ -11,6 +11,7 @@ from mlids.batches import Detector, LineBatch
 from mlids.events import Event, detection_id
 from mlids.logins import records as logins
 from mlids.logins.attempts import Attempts
+from mlids.logins.sessions import Sessions
 
 FAILURE = ("Failed Login", "MEDIUM", ("authentication", "failure"), ("T1110",))
 SUCCESS = ("Successful Login", "LOW", ("authentication", "success"), ("T1078",))
@@ -46,26 +47,29 @@ class Login(Detector[LineBatch]):
         super().__init__(**options)
         self._folders = tuple(self.settings.rules)
         self._attempts = Attempts(self.settings.max_connections)
+        self._sessions = Sessions(self.settings.max_connections)
 
     def inspect(self, batch: LineBatch) -> Iterable[Event]:
         """One event for each login."""
         new = self._attempts.new
-        for login in logins.logins(batch, self._folders):
+        found = logins.told(batch, self._folders)
+        for login in self._sessions.placed(batch.source, found):
             for number in range(new(login)):
                 if login.outcome == "failure" or self.settings.successes:
                     yield _event(batch, login, number)
 
     def save(self) -> dict[str, Any]:
         """The connections of late."""
-        return {"attempts": self._attempts.save()}
+        return {"attempts": self._attempts.save(), "sessions": self._sessions.save()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `save` gave."""
         self._attempts.restore(state["attempts"])
+        self._sessions.restore(state["sessions"])
 
     def counts(self) -> dict[str, int]:
         """Connections that had to be forgotten early."""
-        return {"evicted": self._attempts.evicted}
+        return {"evicted": self._attempts.evicted + self._sessions.evicted}
 
 
 def _event(batch: LineBatch, login: logins.Login, number: int) -> Event:

@@ -27,6 +27,7 @@ NS = 1_000_000_000
 QUIET_NS = 600 * NS  # an older connection's pid may be in use again
 JOIN_NS = 10 * NS
 GROUP_NS = 30 * NS  # servers hold back their answer to a wrong password for up to 15 s
+OFFERING = "sshd"  # where `failed` may be a key that was offered
 GUESSED = frozenset(("password", "keyboard-interactive", "keyboard-interactive/pam"))
 
 
@@ -60,7 +61,7 @@ class Attempts:
         if not connection.user:
             connection.user = login.user
         sign, signs = login.sign, connection.signs
-        if sign == "failed" and login.method not in GUESSED:
+        if sign == "failed" and login.service == OFFERING and login.method not in GUESSED:
             sign, seen = "offered", 1
         else:
             seen = signs.get(sign, 0) + login.times
@@ -134,7 +135,7 @@ def _name(login: Login) -> str:
     """What a connection is known by on its machine."""
     if login.group:
         return f"{login.group} {login.src or login.peer}"
-    return f"{login.service} {login.pid or f'port {login.port}'}"
+    return f"{login.service} {login.session or login.pid or f'port {login.port}'}"
 
 
 def _same(connection: _Connection, login: Login, quiet_ns: int) -> bool:

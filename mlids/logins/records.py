@@ -6,12 +6,15 @@ Several lines may tell of one attempt; `attempts` counts them.
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple, cast
 
 from mlids import addresses
 from mlids.batches import LineBatch
 from mlids.signatures.rules import LoginRule
-from mlids.signatures.search import Hit, hits
+from mlids.signatures.search import MOST_REPEATS, Hit, hits
+
+LONGEST = 256  # bytes of a name that are kept: attackers send some of 64 KiB, which fill tables
 
 
 class Login(NamedTuple):
@@ -19,7 +22,7 @@ class Login(NamedTuple):
 
     row: int  # of the line in its batch
     time_ns: int
-    outcome: str  # failure, success
+    outcome: str  # failure, success; address: neither, see sessions
     user: str
     src: str  # address, normalised; "" where none is told or believed
     peer: str  # a host name where that stands in place of an address
@@ -33,6 +36,7 @@ class Login(NamedTuple):
     machine: str  # host that wrote the line
     pid: str
     group: str = ""  # services whose lines tell of the same attempts
+    session: str = ""  # what the service numbers its session by (see sessions)
 
 
 def logins(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
@@ -41,6 +45,16 @@ def logins(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
     folders: of rules beside those that MLIDS ships.
     """
     key = f"logins {folders}"
+    if key not in batch.memo:
+        found = told(batch, folders)
+        batch.memo[key] = [login for login in found if login.outcome != "address"]
+    known: list[Login] = batch.memo[key]
+    return known
+
+
+def told(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
+    """The same, with the lines between that only tell where a session comes from."""
+    key = f"logins and sessions {folders}"
     if key not in batch.memo:
         found = hits(batch, folders)
         batch.memo[key] = [_login(hit) for hit in found if hit.rule.kind == "login"]
@@ -57,9 +71,8 @@ def _login(hit: Hit) -> Login:
         address, peer, port = source(src)
     elif not rule.tells_source and hit.src:
         address, peer, port = source(hit.src)
-    if given := values.get("port"):
-        port = int(given)
-    count = int(values["count"]) if values.get("count") else 1
+    port = _number(values.get("port"), 65_535) or port
+    count = _number(values.get("count"), MOST_REPEATS) or 1
     return Login(
         hit.row,
         hit.time_ns,
@@ -73,16 +86,26 @@ def _login(hit: Hit) -> Login:
         False if values.get("invalid") else named.exists,
         rule.name,
         named.sign,
-        hit.times * count,
+        min(hit.times * count, MOST_REPEATS),
         text(hit.host),
         text(hit.pid),
         rule.of.group,
+        text(values["session"]) if "session" in values else "",
     )
 
 
-@lru_cache(maxsize=65536)
+def _number(raw: bytes | None, most: int) -> int:
+    """A number of a line, at most `most`; 0 where there is none."""
+    return min(int(raw), most) if raw and len(raw) < 10 and raw.isdigit() else 0
+
+
 def source(raw: bytes) -> tuple[str, str, int]:
     """An address, or the name that stands in its place, and the port behind it (0: none)."""
+    return _source(raw) if len(raw) <= LONGEST else ("", text(raw), 0)
+
+
+@lru_cache(maxsize=65536)
+def _source(raw: bytes) -> tuple[str, str, int]:
     name = raw.decode("utf-8", "backslashreplace")
     if address := addresses.normalise(name):
         return address, "", 0
@@ -94,7 +117,16 @@ def source(raw: bytes) -> tuple[str, str, int]:
     return "", "" if name in ("UNKNOWN", "unknown", "-") else name, 0
 
 
-@lru_cache(maxsize=16384)
 def text(raw: bytes | None) -> str:
-    """Bytes of a line as text that can be shown."""
-    return raw.decode("utf-8", "backslashreplace") if raw else ""
+    """Bytes of a line as text that can be shown; of a long one its beginning, and what it was."""
+    if not raw:
+        return ""
+    if len(raw) <= LONGEST:
+        return _text(raw)
+    digest = blake2b(raw, digest_size=8).hexdigest()
+    return f"{_text(raw[: LONGEST // 2])}… ({len(raw)} bytes, {digest})"
+
+
+@lru_cache(maxsize=16384)
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")

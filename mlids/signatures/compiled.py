@@ -9,7 +9,9 @@ from typing import Any
 from mlids.lines.matching import Pattern
 from mlids.signatures.rules import SHORTEST, WORDS, LoginRule, Rule, Scalar, Service
 
-GROUPS = frozenset(("user", "src", "port", "method", "count", "invalid", "target", "path", "what"))
+GROUPS = frozenset(
+    ("user", "src", "port", "method", "count", "invalid", "target", "path", "what", "session")
+)
 SAMPLES = 3  # injections of a rule that blames an address
 Values = dict[str, bytes]
 
@@ -20,8 +22,8 @@ class Compiled:
     def __init__(self, service: Service, rule: Rule) -> None:
         self.rule = rule
         self.of = service
-        self.service = service.service
-        self.name = f"{service.service}-{rule.id}"
+        self.service = rule.id.partition("-")[0] if service.family else service.service
+        self.name = rule.id if service.family else f"{service.service}-{rule.id}"
         self.kind = "login" if isinstance(rule, LoginRule) else "log"
         self.literals = [literal.encode() for literal in rule.literals]
         self.starts = tuple(start.encode() for start in rule.starts)
@@ -172,6 +174,8 @@ def _at(record: Mapping[str, Any], path: Sequence[str]) -> Any:
             value = value.get(name)
         elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
             value = value[int(name)]
+        elif isinstance(value, list) and name == "-1" and value:
+            value = value[-1]
         else:
             return None
     return value

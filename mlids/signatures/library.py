@@ -96,5 +96,6 @@ def load(text: bytes, kind: str = "login", name: str = "rules") -> list[Compiled
         service: Service = msgspec.convert(data, KINDS[kind])
         rules = service.rules  # type: ignore[attr-defined]  # of each of KINDS
         return [Compiled(service, rule) for rule in rules]
-    except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
+    except (yaml.YAMLError, msgspec.ValidationError, ValueError, AttributeError) as error:
+        # PyYAML asks a time that is none for its parts, which is an AttributeError.
         raise MLIDSError("E107", f"{name}: {error}") from None

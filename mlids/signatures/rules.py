@@ -6,6 +6,7 @@ A file tells of one service::
     programs: [gitea]           # tags of syslog lines; one may end in ``*``
     lines: true                 # also lines of files that are no syslog (where no programs: always)
     formats: [app]              # only lines of these log formats; none: of any
+    family: true                # of several: each rule's id begins with its service's name
     group: mail                 # services whose lines tell of the same attempts (logins)
     words: {name: '…'}          # pieces of patterns: ``{{name}}`` stands for one
     no_match: ['…']             # messages of this service that no rule may match
@@ -17,6 +18,7 @@ and a rule of a text::
     holds: ["Failed auth"]      # literals: one of them stands in the line, before all else is tried
     starts: ["Failed "]         # how the message begins, where that is known; also a literal
     pattern: 'Failed (?P<user>.*) from {{src}}'     # re2: the whole message, or the whole line
+    whole: true                 # also lines of its own file that look like syslog's
     once: " from "              # text that must occur exactly once, or the address is not believed
 
 Lines that are records (JSON, logfmt, CEF …) are asked by field instead, with dotted names::
@@ -24,6 +26,7 @@ Lines that are records (JSON, logfmt, CEF …) are asked by field instead, with 
     holds: ["user.login"]
     fields: {event: user.login, success: [false, "0"]}  # equal to one of these, ``*`` is a wildcard
     take: {user: user, src: addr.remote}    # which field gives which group
+    #                             (a number leads into a list, -1 to its last)
     text: message               # the field that `pattern` is held against, if there is one
 
 and access logs by request::
@@ -98,6 +101,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     request: Request | None = None
     take: dict[str, str | list[str]] = {}
     once: str = ""
+    whole: bool = False
+    """Hold the pattern against lines that look like syslog's as well: for a program's own file
+    whose stamp is taken for syslog's. It must begin as no other program's lines do."""
     programs: list[str] = []
     formats: list[str] = []
     match: Annotated[list[Example], msgspec.Meta(min_length=1)]
@@ -114,7 +120,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
 class LoginRule(Rule, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A line that tells of a login."""
 
-    outcome: Literal["failure", "success"] = "failure"
+    outcome: Literal["failure", "success", "address"] = "failure"
+    """address: the line tells where a session comes from; failures of the same `session` (a group
+    of both patterns, or else the process) that name no address have this one."""
     sign: str = "line"
     """Lines of one attempt differ in their sign (see `mlids.logins.attempts`)."""
     exists: bool | None = None
@@ -146,6 +154,8 @@ class Service(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     lines: bool | None = None
     formats: list[str] = []
     group: str = ""
+    family: bool = False
+    """The rules are of several services: what their ids begin with, up to the first hyphen."""
     generic: bool = False
     """Asked after all others: rules that hold for anybody's service."""
     words: dict[str, str] = {}

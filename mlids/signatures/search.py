@@ -7,11 +7,14 @@ the record or the request of it is only taken apart where such a rule asks for i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mlids.layouts import keyvalue
+from mlids.layouts.json_records import decode
+from mlids.layouts.syslog import SyslogLayout
 from mlids.signatures.compiled import Compiled, Values
 from mlids.signatures.library import Library, library
 
@@ -110,6 +113,8 @@ def _hits(batch: LineBatch, rules: Library) -> Iterator[Hit]:
             read = read or lines.read(at)
             if rule.by_message:
                 values = rule.match(read[1]) if rule.of_program(read[0]) else None
+                if values is None and rule.rule.whole and read[0] is not None:
+                    values = rule.match(lines.batch.line(at).rstrip())
             else:
                 values = lines.match(at, rule)
             if values is not None:
@@ -131,12 +136,14 @@ class _Lines:
         self._programs = none if programs is None or messages is None else programs
         self._messages = messages
         # A message tells its address itself, by a rule; only other formats have it in a place.
-        sources = self._column("src") if programs is None else none
+        placed = programs is None or self._column("target") is not None
+        sources = self._column("src") if placed else none
         columns = (self._column("host"), self._column("pid"), sources)
         self.places = list(zip(*(column or none for column in columns), strict=True))
         times = self._column("time")
         stamps: list[int] = [0] * len(batch) if times is None else times.tolist()
         self.times = [stamp or batch.written for stamp in stamps]  # ns since 1970
+        self._syslog = isinstance(batch.format, SyslogLayout)
 
     def _column(self, name: str) -> Any:
         """A column, None where the format has none."""
@@ -146,11 +153,12 @@ class _Lines:
             return None
 
     def read(self, at: int) -> tuple[bytes | None, bytes, int]:
-        """Program, message and how often it came; of lines without a program's tag the line."""
+        """Program, message and how often it came; of lines without one of them the line."""
         program = self._programs[at]
-        if program is None:
+        message = self._messages[at] if program is not None else None
+        if message is None:
             return None, self.batch.line(at).rstrip(), 1
-        message: bytes = self._messages[at].rstrip()
+        message = message.rstrip()
         if message.startswith(REPEATED):
             return program, *_repeated(message)
         return program, message, 1
@@ -158,11 +166,38 @@ class _Lines:
     def match(self, at: int, rule: Compiled) -> Values | None:
         """What a rule about records or requests gets out of a line."""
         if rule.by_record:
-            return rule.match_record(self.batch.records()[at])
-        columns = [self._column(name) for name in ("method", "target", "status", "user")]
-        if columns[1] is None or columns[2] is None:
-            return None
-        return rule.match_request(*(column[at] if column else None for column in columns))
+            return rule.match_record(self._record(at, rule))
+        requests = self._requests()
+        return rule.match_request(*requests[at]) if requests else None
+
+    def _requests(self) -> list[tuple[bytes | None, ...]]:
+        """Method, target, status and user of each line; nothing where the format has none."""
+        if "requests" not in self.batch.memo:
+            found = []
+            # Logs of logins make their other columns of the very hits that are looked for here.
+            if self._column("target") is not None and self._column("status") is not None:
+                none: list[bytes | None] = [None] * len(self.batch)
+                columns = (self._column(name) for name in ("method", "target", "status", "user"))
+                found = list(zip(*(column or none for column in columns), strict=True))
+            self.batch.memo["requests"] = found
+        known: list[tuple[bytes | None, ...]] = self.batch.memo["requests"]
+        return known
+
+    def _record(self, at: int, rule: Compiled) -> Mapping[str, Any]:
+        """The record of a line; of syslog the one that a message of the rule's programs is."""
+        if self._syslog and (message := self._messages[at]):
+            return _inner(message) if rule.of_program(self._programs[at]) else {}
+        return self.batch.records()[at]
+
+
+def _inner(message: bytes) -> Mapping[str, Any]:
+    """The object, or the pairs of key and value, that a message is."""
+    if message.startswith(b"{"):
+        return decode(message)
+    found: dict[str, str] = {}
+    for key, value in keyvalue.pairs(message.decode("utf-8", "replace")):
+        found.setdefault(key, value)
+    return found
 
 
 def _repeated(text: bytes) -> tuple[bytes, int]:

@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 
 import pytest
 
 from mlids import addresses
 from mlids.detectors.login import Login
 from mlids.formats.app import App
+from mlids.formats.nginx import Nginx
 from mlids.formats.syslog import Syslog
-from mlids.logins.records import logins, source
+from mlids.logins.records import logins, source, text
 from mlids.signatures.examples import lines as written
 from mlids.signatures.library import library
 from mlids.testing import lines
@@ -141,3 +143,90 @@ def test_labelled_lines_of_others(corpora):
     no_user = ("Magic value check failed", "Connection closed by 118")
     assert [line for line in missed if not any(text in line for text in no_user)] == []
     assert found >= 23
+
+
+SERVICES = [  # that somebody will look for first
+    "sshd", "pam", "su", "sudo", "login", "ftp", "vsftpd", "pureftpd", "proftpd", "dovecot",
+    "postfix", "exim", "http", "web", "mysql", "postgresql", "redis", "mongodb", "wordpress",
+    "phpmyadmin", "roundcube", "openvpn", "asterisk", "vnc", "windows", "aws", "kubernetes",
+    "couchdb", "keycloak", "jellyfin", "gitea", "strongswan", "slapd", "samba", "nextcloud",
+    "authelia",
+]  # fmt: skip
+
+
+def test_services_that_logins_are_known_of():
+    known = {rule.service for rule in RULES} | {rule.rule.id.partition("-")[0] for rule in RULES}
+    assert [name for name in SERVICES if name not in known] == []
+
+
+def test_names_of_rules_are_their_own():
+    names = [rule.name for rule in RULES]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_text_of_other_programs_is_no_login():
+    """What a service writes, inside of a line of somebody else's: a path, an agent, a message."""
+    wrong = []
+    for rule in RULES:
+        if rule.pattern is None or rule.by_record:
+            continue
+        for example in rule.rule.match:
+            text = example.message
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+            inside = [
+                f"Jan 13 10:30:45 gate other[1]: {text}",
+                f"Jan 13 10:30:45 gate other[1]: said {text}",
+                f"2025-01-13 10:30:45 INFO [app] user wrote {text}",
+                f"2025-01-13T10:30:45Z INFO user={text}",
+            ]
+            wrong += [
+                (rule.name, line)
+                for line in inside
+                for format in (Syslog(), App())
+                if logins(lines(line, format=format))
+            ]
+            request = (
+                f'198.51.100.9 - - [13/Jan/2025:10:30:45 +0000] "GET /{quoted} HTTP/1.1" 404 1'
+            )
+            line = f'{request} "{quoted}" "{quoted}"'
+            wrong += [(rule.name, line) for _ in logins(lines(line, format=Nginx()))]
+            wrong += [(rule.name, line) for _ in logins(lines(line, format=App()))]
+    assert wrong == []
+
+
+def test_no_pattern_grows_faster_than_linearly():
+    """Hostile text: what an example says, again and again, in place of the user or as a tail."""
+    slow = []
+    for rule in RULES:
+        if rule.pattern is None:
+            continue
+        sample = rule.rule.match[0].message.encode()
+        user = rule.rule.match[0].user.encode() or sample[-1:]
+        for piece in (sample, b"a ", b" from 8.8.8.8", b"((([[[<", b"1.1:"):
+            for _ in range(3):  # somebody else may have had the processor
+                times = [_seconds(rule, sample, user, piece, size) for size in (8_000, 32_000)]
+                if times[1] <= 12 * times[0] + 0.002:
+                    break
+            else:
+                slow.append((rule.name, piece, times))
+    assert slow == []
+
+
+def _seconds(rule, sample, user, piece, size) -> float:
+    """The least of three times that a pattern takes for text of a size, in seconds."""
+    filled = (piece * (size // len(piece) + 1))[:size]
+    texts = (sample.replace(user, filled, 1), sample + filled, filled)
+    best = 1.0
+    for _ in range(3):
+        start = time.perf_counter()
+        for one in texts:
+            rule.pattern.spans(one)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def test_long_names_are_cut_and_stay_different():
+    one, other = (text(b"x" * 60_000 + end) for end in (b"a", b"b"))
+    assert one != other
+    assert max(len(one), len(other)) < 300
+    assert source(b"y" * 60_000)[:2] == ("", text(b"y" * 60_000))

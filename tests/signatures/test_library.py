@@ -32,3 +32,8 @@ def test_somebodys_own_folder(tmp_path):
         library((str(tmp_path),))
     with pytest.raises(MLIDSError, match="no such folder"):
         library((str(tmp_path / "none"),))
+
+
+def test_a_time_that_is_none_is_told():
+    with pytest.raises(MLIDSError, match=r"odd\.yaml"):
+        load(b"service: !!timestamp x", name="odd.yaml")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 from mlids.formats.app import App
+from mlids.formats.json_lines import JsonLines
 from mlids.formats.syslog import Syslog
 from mlids.signatures.library import Library, library, load
 from mlids.signatures.search import find, hits
@@ -71,7 +72,7 @@ def test_the_fast_way_and_the_plain_one_say_the_same():
             by = (
                 r.name
                 for r in rules.of_kind(kind)
-                if r.of_program(program) and r.match(message.rstrip())
+                if r.of_program(program) and r.match(message.rstrip()) is not None
             )
             plain += [(row, name) for name in list(by)[:1]]
     fast = [
@@ -81,3 +82,55 @@ def test_the_fast_way_and_the_plain_one_say_the_same():
     ]
     assert sorted(fast) == sorted(plain)
     assert fast
+
+
+def test_a_file_of_its_own_that_looks_like_syslog():
+    own = "whole: true\n    pattern: '(?:{{stamp}} door: )?Refused"
+    text = MINIMAL.replace("starts:", "holds:").replace("pattern: 'Refused", own)
+    line = "2025-01-13 10:30:45 door: Refused eve from 1.2.3.4"
+    assert [values["user"] for _, values in names(line, rules=load(text.encode()))] == [b"eve"]
+    assert names(HEAD.replace("doord", "other") + "Refused eve from 1.2.3.4") == []
+    forged = "2025-01-13 10:30:45 other[1]: door: Refused eve from 1.2.3.4"
+    assert names(forged, rules=load(text.encode())) == []
+
+
+RECORDS = """
+service: door
+programs: [doord]
+rules:
+  - id: failed
+    holds: ["refused"]
+    fields: {event: refused}
+    take: {user: who, src: peers.-1}
+    match: [{message: '{"event":"refused","who":"eve","peers":["1.2.3.4"]}', user: eve, src: 1.2.3.4}]
+    no_match: ['{"event":"opened"}']
+    injections:
+      - {message: '{"event":"refused","who":"8.8.8.8","peers":["1.2.3.4"]}', src: 1.2.3.4}
+      - {message: '{"event":"refused","who":"x","peers":["8.8.8.8","1.2.3.4"]}', src: 1.2.3.4}
+      - {message: '{"event":"opened","who":"refused","peers":["8.8.8.8"]}', src: ""}
+"""
+
+
+def test_records_that_are_messages_of_syslog():
+    rules = load(RECORDS.encode())
+    record = '{"event":"refused","who":"eve","peers":["8.8.8.8","1.2.3.4"]}'
+    found = [(0, {"user": b"eve", "src": b"1.2.3.4"})]
+    assert names(HEAD + record, rules=rules) == found
+    assert names(record, rules=rules, format=JsonLines()) == found
+    assert names(HEAD.replace("doord", "other") + record, rules=rules) == []
+    pairs = 'event=refused who="eve" note=refused'
+    assert names(HEAD + pairs, rules=rules) == [(0, {"user": b"eve"})]
+    for broken in ('{"event":"refused"', "refused=", "{} refused", '["refused"]', "=refused\xff"):
+        assert names(HEAD + broken, rules=rules) == []
+
+
+def test_requests_in_json_have_the_address_of_their_format():
+    line = '{"remote_addr":"1.2.3.4","request_method":"POST","request_uri":"/wp-login.php","status":200}'
+    (hit,) = [h for h in hits(lines(line, format=JsonLines())) if h.rule.kind == "login"]
+    assert (hit.rule.name, hit.src) == ("http-page", b"1.2.3.4")
+
+
+def test_families_name_the_service_of_each_rule():
+    text = MINIMAL.replace("service: door", "service: doors\nfamily: true")
+    (rule,) = load(text.replace("id: failed", "id: gate-failed").encode())
+    assert (rule.service, rule.name) == ("gate", "gate-failed")
