@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from mlids.batches import LineBatch
 
-BLANK = 32
+BLANK, QUOTE = 32, 34
+WRAPPED = b'{"log":"'
 REPEATED = b"message repeated "
 MOST_REPEATS = 1000  # a larger number is not believed
 _REPEATS = re.compile(rb"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
@@ -93,7 +94,7 @@ def _beginning(
     """Whether a literal that messages begin with can stand at the beginning of one."""
     before = np.frombuffer(batch.data, dtype=np.uint8)[np.maximum(begin - 1, 0)]
     free: NDArray[np.bool_] = ~np.array(rules.beginning, dtype=np.bool_)[literal]
-    free |= (before == BLANK) | (begin == batch.starts[rows])
+    free |= (before == BLANK) | (before == QUOTE) | (begin == batch.starts[rows])
     return free
 
 
@@ -157,7 +158,7 @@ class _Lines:
         program = self._programs[at]
         message = self._messages[at] if program is not None else None
         if message is None:
-            return None, self.batch.line(at).rstrip(), 1
+            return None, _unwrapped(self.batch.line(at).rstrip()), 1
         message = message.rstrip()
         if message.startswith(REPEATED):
             return program, *_repeated(message)
@@ -188,6 +189,14 @@ class _Lines:
         if self._syslog and (message := self._messages[at]):
             return _inner(message) if rule.of_program(self._programs[at]) else {}
         return self.batch.records()[at]
+
+
+def _unwrapped(line: bytes) -> bytes:
+    """A line of Docker's json-file: what the program in the container wrote."""
+    if not line.startswith(WRAPPED):
+        return line
+    text = decode(line).get("log")
+    return text.rstrip().encode("utf-8", "backslashreplace") if isinstance(text, str) else line
 
 
 def _inner(message: bytes) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from mlids.formats.json_lines import JsonLines
 from mlids.formats.syslog import Syslog
 from mlids.signatures.library import Library, library, load
 from mlids.signatures.search import find, hits
-from mlids.testing import lines
+from mlids.testing import START_NS, lines
 from tests.signatures.test_rules import MINIMAL
 
 HEAD = "Jan 13 10:30:45 gate doord[7]: "
@@ -134,3 +134,14 @@ def test_families_name_the_service_of_each_rule():
     text = MINIMAL.replace("service: door", "service: doors\nfamily: true")
     (rule,) = load(text.replace("id: failed", "id: gate-failed").encode())
     assert (rule.service, rule.name) == ("gate", "gate-failed")
+
+
+def test_lines_in_a_containers_log_are_what_the_program_wrote():
+    own = load(MINIMAL.replace("[doord]", "[doord]\nlines: true").encode())
+    text = '{"log":"Refused \\"eve\\" from 1.2.3.4\\n","stream":"stdout","time":"2025-01-13T10:30:45.5Z"}'
+    found = find(lines(text, format=JsonLines()), Library(own))
+    assert [(hit.values, hit.time_ns) for hit in found] == [
+        ({"user": b'"eve"', "src": b"1.2.3.4"}, START_NS + 500_000_000)
+    ]
+    torn = '{"log":"Refused eve from 1.2.3.4'
+    assert names(torn, rules=own, format=App()) == []
