@@ -28,7 +28,21 @@ AGENTS = (
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
     "curl/8.5.0",
 )
-WORDS = ["shoes", "red", "blue", "garden", "table", "chair", "laptop", "phone", "cable", "coffee", "tea", "green", "summer"]
+WORDS = [
+    "shoes",
+    "red",
+    "blue",
+    "garden",
+    "table",
+    "chair",
+    "laptop",
+    "phone",
+    "cable",
+    "coffee",
+    "tea",
+    "green",
+    "summer",
+]
 SIGNS = (  # what fail2ban's users look for in access logs
     *("union.*select", "information_schema", "<script", "javascript:", "onerror=", "\\.\\./"),
     *("/etc/passwd", "cmd=", ";cat", "wget", "sleep\\(", "benchmark\\(", "xp_cmdshell", "base64_"),

@@ -16,15 +16,20 @@ HOME = (
     "fc00::/7",
     "fe80::/10",
 )
+LONGEST = 128  # characters of a text that may be an address: 45, and the name of a zone
 V6_PREFIXES = (64, 56, 48)  # what one customer, a site, a large site is commonly given
 
 
-@lru_cache(maxsize=65536)
 def normalise(text: str) -> str:
     """The usual spelling of an address, "" where the text is none.
 
     ``::ffff:1.2.3.4`` is ``1.2.3.4``, the zone of ``fe80::1%eth0`` is left out, brackets go.
     """
+    return _normalised(text) if len(text) <= LONGEST else ""  # what is remembered is bounded
+
+
+@lru_cache(maxsize=65536)
+def _normalised(text: str) -> str:
     import ipaddress
 
     try:
@@ -36,17 +41,19 @@ def normalise(text: str) -> str:
     return str(address)
 
 
-@lru_cache(maxsize=65536)
 def keys(address: str) -> tuple[str, ...]:
     """What an attacker with this address is counted by, narrowest first.
 
     An IPv4 address by itself; an IPv6 address by its /64, and by /56 and /48, since one attacker
     easily has that many. Anything else (a host name) by itself.
     """
+    return _keys(address) if ":" in address and len(address) <= LONGEST else (address,)
+
+
+@lru_cache(maxsize=65536)
+def _keys(address: str) -> tuple[str, ...]:
     import ipaddress
 
-    if ":" not in address:
-        return (address,)
     try:
         whole = int(ipaddress.IPv6Address(address))
     except ValueError:

@@ -43,3 +43,9 @@ def test_prefixes_are_those_of_the_standard_library(number):
 def test_any_text_is_taken(text):
     assert isinstance(addresses.normalise(text), str)
     assert addresses.keys(text)
+
+
+def test_long_texts_are_no_addresses_and_are_not_remembered():
+    assert addresses.normalise("1.2.3.4" + "0" * 60_000) == ""
+    assert addresses.keys(":" * 60_000) == (":" * 60_000,)
+    assert addresses.normalise("fe80::1%" + "e" * 60) == "fe80::1"

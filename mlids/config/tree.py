@@ -48,7 +48,7 @@ def parse(text: str) -> Document:
         return document
     except yaml.YAMLError as error:
         raise ConfigError("E002", problems=[_described(error)]) from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:  # the last of a time that is none
         raise ConfigError("E002", problems=[f"a value cannot be read: {error}"]) from error
     finally:
         loader.dispose()

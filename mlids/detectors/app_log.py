@@ -13,6 +13,7 @@ from mlids import addresses
 from mlids.batches import Detector, LineBatch
 from mlids.events import Event, detection_id
 from mlids.lines.patterns import LIMIT_S, Candidates, Matching, UserPattern
+from mlids.logins.records import text
 from mlids.signatures.counting import Count, Counting, evidence
 
 if TYPE_CHECKING:
@@ -85,10 +86,7 @@ class AppLog(Detector[LineBatch]):
     def _found(
         self, batch: LineBatch, at: int, user: UserPattern, found: dict[str, bytes]
     ) -> Iterator[Event]:
-        values = {
-            user.fields.get(name, name): value.decode("utf-8", "backslashreplace")
-            for name, value in found.items()
-        }
+        values = {user.fields.get(name, name): text(value) for name, value in found.items()}
         time_ns = _time(batch, at)
         if user.threshold == 1:
             yield _event(batch, at, user, values, None)

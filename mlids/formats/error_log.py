@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SURE = 0.96
 CLIENT = b", client: "
+LONGEST = 2047  # bytes of a line of nginx (NGX_MAX_ERROR_STR less its end): it cuts off the rest
 _NGINX = re.compile(
     rb"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[[a-z]{4,6}\] (?P<pid>\d{1,9})#\d{1,9}: "
     rb"(?:\*\d{1,18} )?(?P<message>.*)",
@@ -36,7 +37,7 @@ class ErrorLog(LogFormat):
     """Columns: time, src, pid, message (all behind the level; Apache's client cut off).
 
     Apache writes the client in front of everything that a client chose. nginx writes it in between:
-    where the text could stand for more than one client, nobody is named.
+    where the text could stand for more than one client, or may be cut off, nobody is named.
     """
 
     Settings = Zoned
@@ -81,5 +82,7 @@ def _source(found: re.Match[bytes]) -> bytes | None:
     if found.re is _APACHE:
         return found["src"]
     message = found["message"]
+    if len(found.string) >= LONGEST:  # the true client may be cut off, and one in the text be left
+        return None
     client = _CLIENT.search(message) if message.count(CLIENT) == 1 else None
     return client[1] if client and client[1] != b"unix:" else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,16 @@ COLUMNS = (*NAMES, "target")
 _DAY = re.compile(rb"\d{4}-\d\d-\d\d")
 
 
+Names = list[bytes] | None
+
+
+class _Known(NamedTuple):
+    base: int  # of the chunk seen last
+    size: int
+    before: Names  # in force where it begins
+    after: Names  # in force at its end
+
+
 class Iis(LogFormat):
     """Columns: time, src, user, method, target, status, size, referrer, agent, cookies, vhost.
 
@@ -43,7 +54,7 @@ class Iis(LogFormat):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._headers: dict[str, list[bytes]] = {}  # by input, the last that was seen
+        self._known: dict[str, _Known] = {}  # by input, of the chunk that was seen last
 
     def sniff(self, chunk: bytes) -> float:
         """Certain with a header; else the share of lines that look like the default."""
@@ -63,28 +74,31 @@ class Iis(LogFormat):
         known: NDArray[np.bool_] = digits & (head[:, ~number] == shape[~number]).all(axis=1)
         known |= head[:, 0] == ord("#")
         if len(batch):
-            self._fields(batch, int(batch.ends[-1]))
+            self._headers(batch)
         return known
 
-    def _fields(self, batch: LineBatch, before: int) -> list[bytes] | None:
-        """The header in force at an offset of a batch's data."""
-        place = batch.data.rfind(MARK, 0, before)
-        if place < 0 or (place and batch.data[place - 1] != ord("\n")):
-            return self._headers.get(batch.source)
-        end = batch.data.find(b"\n", place)
-        names = batch.data[place + len(MARK) : end if end >= 0 else None].split()
-        self._headers.pop(batch.source, None)
-        self._headers[batch.source] = names
-        if len(self._headers) > SOURCES:
-            del self._headers[next(iter(self._headers))]
-        return names
+    def _headers(self, batch: LineBatch) -> tuple[list[Names], NDArray[np.intp]]:
+        """The headers of a chunk, and for each line of the batch which one is in force."""
+        known = self._known.pop(batch.source, None)
+        before: Names = None
+        if known is not None:
+            same = (known.base, known.size) == (batch.base, len(batch.data))
+            before = known.before if same else known.after
+        headers, begins = [before], [0]
+        for place, names in _header_lines(batch.data):
+            headers.append(names)
+            begins.append(place)
+        if len(self._known) >= SOURCES:
+            del self._known[next(iter(self._known))]
+        self._known[batch.source] = _Known(batch.base, len(batch.data), before, headers[-1])
+        places = np.searchsorted(np.array(begins, dtype=np.int64), batch.starts, side="right") - 1
+        return headers, places
 
     def parse(self, batch: LineBatch) -> dict[str, Any]:
         """The columns; of headers and other lines, all None and time 0."""
         times = np.zeros(len(batch), dtype=np.int64)
         columns: dict[str, list[bytes | None]] = {name: [None] * len(batch) for name in COLUMNS}
-        for row in range(len(batch)):
-            found = self._record(batch, row)
+        for row, found in enumerate(self._each(batch)):
             if not found:
                 continue
             stamp = b"%s %s" % (found.get(b"date", b""), found.get(b"time", b""))
@@ -101,20 +115,36 @@ class Iis(LogFormat):
         return [
             {
                 name.decode("latin-1"): value.decode("utf-8", "backslashreplace")
-                for name, value in self._record(batch, row).items()
+                for name, value in found.items()
             }
-            for row in range(len(batch))
+            for found in self._each(batch)
         ]
 
-    def _record(self, batch: LineBatch, row: int) -> dict[bytes, bytes]:
-        values = batch.line(row).split(b" ")
-        if values[0].startswith(b"#"):
-            return {}
-        names = self._fields(batch, int(batch.starts[row]))
-        if names is None or len(names) != len(values):
-            names = _usual(values)
-        pairs = zip(names, values, strict=True) if names else ()
-        return {name: value for name, value in pairs if value not in (b"-", b"")}
+    def _each(self, batch: LineBatch) -> Iterator[dict[bytes, bytes]]:
+        headers, places = self._headers(batch)
+        for row, place in enumerate(places.tolist()):
+            yield _record(batch.line(row), headers[place])
+
+
+def _header_lines(data: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Where headers begin in a chunk, and their fields; what clients write begins no line."""
+    place = data.find(MARK)
+    while place >= 0:
+        end = data.find(b"\n", place)
+        end = end if end >= 0 else len(data)
+        if not place or data[place - 1] == ord("\n"):
+            yield place, data[place + len(MARK) : end].split()
+        place = data.find(MARK, place + 1)
+
+
+def _record(line: bytes, names: Names) -> dict[bytes, bytes]:
+    values = line.split(b" ")
+    if values[0].startswith(b"#"):
+        return {}
+    if names is None or len(names) != len(values):
+        names = _usual(values)
+    pairs = zip(names, values, strict=True) if names else ()
+    return {name: value for name, value in pairs if value not in (b"-", b"")}
 
 
 def _usual(values: list[bytes]) -> list[bytes] | None:

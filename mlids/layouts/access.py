@@ -43,8 +43,11 @@ _HEADER = re.compile(
     rb"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT[\d:.]{8,15}"
     rb"(?:Z|[+-]\d\d:\d\d)) [^\s\"]{1,255} [^\s\"\[:]{1,64}(?:\[\d{1,9}\])?: "
 )
-_REQUEST = re.compile(rb"([A-Za-z_-]{1,20}+) (.*?)(?: (?:HTTP/\d(?:\.\d)?))?", re.DOTALL)
-_ESCAPES = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_METHOD = re.compile(rb"([A-Za-z_-]{1,20}+) ")
+_VERSION = re.compile(rb" HTTP/\d(?:\.\d)?\Z")
+VERSION_WIDTH = 9  # bytes of " HTTP/1.1"
+# Runs are taken at once, since a client may send nothing else.
+_ESCAPES = re.compile(rb"((?:\\x[0-9A-Fa-f]{2})++)|((?:\\\\)++)|\\(.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 
 
@@ -105,9 +108,13 @@ def parties(front: bytes) -> tuple[bytes | None, bytes | None, bytes | None]:
     return vhost, own[0], unescaped(_known(b" ".join(own[2:])))
 
 
-@lru_cache(maxsize=16384)
 def is_address(text: bytes) -> bool:
     """Whether a text is an internet address."""
+    return len(text) <= addresses.LONGEST and _is_address(text)
+
+
+@lru_cache(maxsize=16384)
+def _is_address(text: bytes) -> bool:
     return bool(addresses.normalise(text.decode("latin-1")))
 
 
@@ -115,8 +122,11 @@ def split(request: bytes | None) -> tuple[bytes | None, bytes | None]:
     """Method and target of a request line; what is none of HTTP is all target."""
     if not request:
         return None, None
-    found = _REQUEST.fullmatch(request)
-    return (found[1], found[2]) if found else (None, request)
+    method = _METHOD.match(request)
+    if method is None:
+        return None, request
+    version = _VERSION.search(request, max(method.end(), len(request) - VERSION_WIDTH))
+    return method[1], request[method.end() : version.start() if version else len(request)]
 
 
 def unescaped(text: bytes | None) -> bytes | None:
@@ -127,9 +137,10 @@ def unescaped(text: bytes | None) -> bytes | None:
 
 
 def _plain(found: re.Match[bytes]) -> bytes:
-    if found[1]:
-        return bytes([int(found[1], 16)])
-    return _LETTERS.get(found[2], found[2])
+    digits, backslashes, letter = found.groups()
+    if digits:
+        return bytes.fromhex(digits.replace(b"\\x", b"").decode())
+    return backslashes[::2] if backslashes else _LETTERS.get(letter, letter)
 
 
 def _known(text: bytes | None) -> bytes | None:

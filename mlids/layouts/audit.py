@@ -23,6 +23,7 @@ _HEAD = re.compile(
 _PAIR = re.compile(
     r"""(?<![\w-])([A-Za-z_][\w\[\]-]{0,63}+)=(?:"([^"]*+)"|'([^']*+)'|([^\s"']*+))"""
 )
+_NESTED = re.compile(r"(?:^|(?<=\s))msg='")
 _GLUED = re.compile(r"[A-Z]{2,12}=?$")  # the separator of interpreted fields was lost
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ARGUMENT = re.compile(r"a(\d{1,4})(?:\[(\d{1,4})\])?")
@@ -52,8 +53,9 @@ def record(line: bytes) -> Record:
     kind = head["type"].decode()
     kind = NUMBERS.get(kind, kind)
     found: Record = {"type": kind}
-    text = line[head.end() :].decode("utf-8", "replace").replace("\x1d", " ")
-    _read(found, text)
+    text, _, interpreted = line[head.end() :].decode("utf-8", "replace").partition("\x1d")
+    for piece in (*_parts(text), interpreted.replace("\x1d", " ")):
+        _read(found, piece)
     if kind == "EXECVE":
         _arguments(found)
     second, part = int(head["second"]), head["part"]
@@ -74,8 +76,21 @@ def kind(line: bytes) -> tuple[str, str]:
     return NUMBERS.get(name, name), head["serial"].decode()
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    """What stands before, in and behind the quotes of ``msg='…'``.
+
+    A name that a user typed may hold a single quote, so the last one is the end.
+    """
+    nested = _NESTED.search(text)
+    if nested is None:
+        return (text,)
+    end = text.rfind("'", nested.end())
+    end = end if end >= 0 else len(text)
+    return text[: nested.start()], text[nested.end() : end], text[end + 1 :]
+
+
 def _read(found: Record, text: str) -> None:
-    """Take up the pairs of a text, and of those nested in it; the first of a name counts."""
+    """Take up the pairs of a text; the first of a name counts."""
     execve = found["type"] == "EXECVE"
     for name, double, single, bare in _PAIR.findall(text):
         if name in found:
@@ -86,8 +101,6 @@ def _read(found: Record, text: str) -> None:
                 found[name] = _typed(bare) if encoded else _unglued(bare)
         elif double:
             found[name] = double
-        elif single and name == "msg":
-            _read(found, single)
         elif single:
             found[name] = single
 

@@ -3,7 +3,8 @@
 What writes logs does not always write JSON: nginx escapes bytes as ``\\x22``, others leave control
 characters or broken UTF-8 in. Since an attacker chooses such bytes, a line that cannot be decoded
 as it stands is repaired and tried again, so that nobody hides behind them. A header of syslog or of
-a container's runtime in front of the object is passed over.
+a container's runtime in front of the object is passed over; behind other text an object may be
+somebody's own, and is none of the log's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 import numpy as np
 
 from mlids.batches import LineBatch, LogFormat
+from mlids.layouts import tags
 from mlids.layouts.literals import Literals
 
 if TYPE_CHECKING:
@@ -31,6 +33,20 @@ BRACE = ord("{")
 _decode = msgspec.json.Decoder().decode
 _ESCAPE = re.compile(rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})|\\')
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9A-Fa-f]{2}")
+# What may stand in front: the service of Docker Compose, the pod of kubectl, and a stamp, with the
+# stream of a container's runtime, host and tag of syslog (RFC 3164 or 5424), a tag, or a level
+# behind it.
+_FRONT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s{0,8}(?:[\w.-]{1,64} {1,40}\| |\[pod/[\w./-]{1,253}\] )?"
+    rb"(?:(?:<\d{1,3}>)?(?:"
+    + tags.STAMP
+    + rb"|1 \d{4}-\d\d-\d\dT[^ ]{8,32}|"
+    + tags.UPTIME
+    + rb")[ \t]{1,3}(?:std(?:out|err) [FP] "
+    rb"|[^\s\"']{1,255} (?:[^\s\"':\[]{1,128}(?:\[\d{1,10}\])?: ?"
+    rb"|[^\s\"']{1,64} [^\s\"']{1,32} [^\s\"']{1,32} (?:-|\[[^\]{]{0,256}\]) (?:\xef\xbb\xbf)?)"
+    rb"|[^\s\"':\[]{1,128}(?:\[\d{1,10}\])?: ?|\[?[A-Za-z]{3,8}\]?:?[ \t])?)?(?:@cee: ?)?",
+)
 _BLANKED = bytes(32 if octet < 32 else octet for octet in range(256))
 _BROKEN = (ValueError, RecursionError)
 
@@ -46,7 +62,7 @@ def decode(line: bytes) -> Record:
 
 def _repaired(line: bytes) -> Any:
     begin, end = line.find(b"{", 0, HEADER), line.rfind(b"}")
-    if begin < 0 or end < begin:
+    if begin < 0 or end < begin or not _FRONT.fullmatch(line, 0, begin):
         return None
     body = line[begin : end + 1]
     for repair in (_plain, _escaped, _without_surrogates):

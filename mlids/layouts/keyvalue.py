@@ -12,6 +12,7 @@ _PAIR = re.compile(
 _ESCAPED = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _CEF_KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z_][\w.\[\]-]{0,127}+)=")
 _CEF_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+CEF_ADDRESSES = frozenset(("src", "dst", "dvc", "agt", "c6a1", "c6a2", "c6a3", "c6a4"))
 MEANT = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -32,15 +33,22 @@ def _meant(found: re.Match[str]) -> str:
 
 
 def extension(text: str) -> dict[str, str]:
-    r"""The fields of a CEF extension; values hold blanks, ``\=``, ``\n`` and ``\\``."""
+    r"""The fields of a CEF extension; values hold blanks, ``\=``, ``\n`` and ``\\``.
+
+    Of a key that comes twice the first counts. Some devices do not write ``\=``, so that a user may
+    have written one of them: two addresses under one key are none.
+    """
     found = list(_CEF_KEY.finditer(text))
     if not found:
         return {}
     ends = [each.start() for each in found[1:]] + [len(text)]
-    return {
-        key[1]: cef_unescaped(text[key.end() : end].strip())
-        for key, end in zip(found, ends, strict=True)
-    }
+    fields: dict[str, str] = {}
+    doubtful = set()
+    for key, end in zip(found, ends, strict=True):
+        value = cef_unescaped(text[key.end() : end].strip())
+        if fields.setdefault(key[1], value) != value and key[1] in CEF_ADDRESSES:
+            doubtful.add(key[1])
+    return {name: value for name, value in fields.items() if name not in doubtful}
 
 
 def cef_unescaped(text: str) -> str:

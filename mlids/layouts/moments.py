@@ -49,14 +49,18 @@ def times(batch: LineBatch, zone: str) -> NDArray[np.int64]:
     return np.fromiter(found, dtype=np.int64, count=len(batch))
 
 
-@lru_cache(maxsize=4096)
 def moment(head: bytes, zone: str, written: int = 0) -> int:
     """Nanoseconds since 1970 of the first stamp in the beginning of a line; 0: none.
 
     written: by when the line was written, from which missing years are inferred.
     """
+    return _known(head[:HEAD], zone, written)
+
+
+@lru_cache(maxsize=4096)
+def _known(head: bytes, zone: str, written: int) -> int:
     try:
-        return _moment(head[:HEAD], zone, written)
+        return _moment(head, zone, written)
     except (ValueError, OverflowError):
         return 0
 

@@ -18,7 +18,7 @@ LONGEST = 2048
 
 _TAGGED = re.compile(rb"(?:" + tags.header(rb"kernel|ulogd") + rb"|" + tags.UPTIME + rb" ?)")
 _BODY = re.compile(
-    rb"(?P<prefix>.{0,128}?)\bIN=(?P<inward>\S{0,64}) OUT=(?P<outward>\S{0,64}) "
+    rb"(?P<prefix>[^'\"]{0,128}?)\bIN=(?P<inward>\S{0,64}) OUT=(?P<outward>\S{0,64}) "
     rb"(?:PHYSIN=\S{0,64} )?(?:PHYSOUT=\S{0,64} )?(?:MAC=\S{0,128} )?"
     rb"SRC=(?P<src>[0-9A-Fa-f:.]{2,45}) DST=(?P<dst>[0-9A-Fa-f:.]{2,45}) "
     rb"(?P<rest>.{0,1024}+)"

@@ -5,7 +5,7 @@ What a user typed stands behind other programs' tags, so that it is never taken 
 
 from __future__ import annotations
 
-_STAMP = (
+STAMP = (
     rb"(?:[A-Z][a-z]{2} {1,2}\d{1,2}(?: \d{4})? \d\d:\d\d:\d\d(?:\.\d{1,9})?"
     rb"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
 )
@@ -22,7 +22,7 @@ def header(programs: bytes) -> bytes:
     known = rb"(?:" + programs + rb")"
     return (
         rb"(?:<\d{1,3}>)?(?:"
-        + _STAMP
+        + STAMP
         + rb" (?:(?P<host>[^\s:]{1,255}) )?"
         + known
         + rb"(?:\[\d{1,10}\])?: |"

@@ -12,6 +12,7 @@ from mlids.layouts import moments
 from mlids.lines import stamps
 
 NS = 1_000_000_000
+LONGEST = 80  # letters of an address with its port
 STAMP = 64  # bytes of a text in which its stamp must end
 # Numbers count in the unit that puts them between 1973 and 5138; smaller ones are seconds.
 UNITS = ((10**11, NS), (10**14, 10**6), (10**17, 10**3))
@@ -94,13 +95,11 @@ def text(value: Any) -> bytes | None:
 
 def address(value: Any) -> bytes | None:
     """The usual spelling of an address, its port left out; None where the text is none."""
-    return _address(value) if isinstance(value, str) else None
+    return _address(value) if isinstance(value, str) and len(value) <= LONGEST else None
 
 
 @lru_cache(maxsize=65536)
 def _address(value: str) -> bytes | None:
-    if len(value) > 80:
-        return None
     found = addresses.normalise(value)
     if not found and (ported := _PORTED.fullmatch(value)):
         found = addresses.normalise(ported[1] or ported[2])

@@ -42,6 +42,9 @@ class Texts(Protocol):
         """The values of a field, none where it has no such field."""
 
 
+LONGEST_S = 366 * 86_400
+
+
 class Chain:
     """A correlation. kind: event_count, value_count, temporal … as Sigma calls it.
 
@@ -121,8 +124,10 @@ def chain(meta: Meta, parsed: Any) -> Chain:
     rules = [one.reference for one in parsed.rules or ()]
     if not rules and extended:
         rules = condition.get_referenced_rules()
-    if not rules:
+    if not rules or not all(isinstance(one, str) for one in rules):
         raise RuleError("a correlation names rules", "rules")
+    if not 0 < parsed.timespan.seconds <= LONGEST_S:
+        raise RuleError("time spans are of a second to a year", "timespan")
     made = Chain(meta, kind, rules, parsed.timespan.seconds)
     made.group_by = list(parsed.group_by or ())
     made.generate = bool(parsed.generate)

@@ -14,6 +14,7 @@ from mlids.errors import MLIDSError
 SUFFIXES = (".yml", ".yaml")
 EXAMPLES = ".examples"  # rule.examples.yaml: lines that rule.yaml must match, and must not
 MOST_BYTES = 8 << 20  # of one file
+MOST_NODES = 2_000_000  # values and letters of a document, what is referred to counted each time
 DEEPEST = 40  # how far values may be nested
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -102,7 +103,7 @@ def parse(text: bytes, path: str = "rules") -> tuple[list[Document], list[Proble
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or str(error).replace("\n", " ")
         problems.append(Problem(path, mark.line + 1 if mark else 0, f"no readable YAML: {what}"))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:  # the last of times that are none
         problems.append(Problem(path, 0, f"no readable YAML: {error}"))
     return documents, problems
 
@@ -113,20 +114,26 @@ def _nodes(text: bytes) -> Iterator[tuple[int, Any, dict[Keys, int]]]:
         while loader.check_node():
             node = loader.get_node()
             lines: dict[Keys, int] = {}
-            _note(node, (), lines)
+            _note(node, (), lines, [MOST_NODES])
             yield node.start_mark.line + 1, loader.construct_document(node), lines
     finally:
         loader.dispose()
 
 
-def _note(node: Any, keys: Keys, lines: dict[Keys, int]) -> None:
-    """Write down the lines of the keys, and refuse what stands there twice or too deep."""
+def _note(node: Any, keys: Keys, lines: dict[Keys, int], left: list[int]) -> None:
+    """Write down the lines of the keys, and refuse what stands there twice or too deep.
+
+    left: values that there may still be; what is referred to counts each time.
+    """
     if len(keys) > DEEPEST:
         raise ValueError("the document is nested too deeply")
+    left[0] -= len(node.value)
+    if left[0] < 0:
+        raise ValueError("the document refers to its own parts too often")
     if isinstance(node, yaml.SequenceNode):
         for one in node.value:
             if not isinstance(one, yaml.ScalarNode):
-                _note(one, (*keys, "-"), lines)
+                _note(one, (*keys, "-"), lines, left)
     if not isinstance(node, yaml.MappingNode):
         return
     seen: set[str] = set()
@@ -140,4 +147,4 @@ def _note(node: Any, keys: Keys, lines: dict[Keys, int]) -> None:
             )
         seen.add(name)
         lines.setdefault(here, key.start_mark.line + 1)
-        _note(value, here, lines)
+        _note(value, here, lines, left)

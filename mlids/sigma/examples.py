@@ -72,7 +72,7 @@ def load(path: Path) -> Examples:
     try:
         data = yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - a safe loader
         return msgspec.convert(data, Examples)
-    except (yaml.YAMLError, msgspec.ValidationError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, OSError) as error:
         hint = "it holds format, match and no_match: see docs/how-to/use-sigma-rules.md"
         raise MLIDSError("E007", f"{path}: {error}".replace("\n", " "), hint) from error
 

@@ -27,6 +27,7 @@ from mlids.volume import NS, Repeats, Telling
 
 AUDIT = "auditd"  # the format whose events are built of several lines
 QUIET_S = 60  # a correlation with a shorter time span goes on over pauses of this length
+MOST_TEXT = 1024  # letters of a value that is counted or grouped by
 NAMED = 3  # broken rules that an event names
 
 Found = tuple[int, Hit, int, list[dict[str, Any]]]  # row, hit, time, evidence
@@ -140,7 +141,7 @@ class Live:
             match = Match(
                 meta.id,
                 time_ns,
-                lambda field: [text for text, _ in view.texts(field)],
+                lambda field: [text[:MOST_TEXT] for text, _ in view.texts(field)],
                 evidence[0],
                 events.address(view),
                 events.first(view, view.entry.user),

@@ -26,6 +26,7 @@ COMPARISONS: dict[str, Compare] = {
     "gte": operator.ge,
     "neq": operator.ne,
 }
+LONGEST = 64  # letters of a text that may be a time or an address
 SHORT = {2: 12, 3: 12, 4: 6, 5: 2}  # by length: as common as if so many more rules asked for it
 MANY, ONE = "*", "?"  # wildcards in the parts of a `Glob`
 
@@ -209,21 +210,29 @@ def _frequency(literals: frozenset[bytes], common: Mapping[bytes, int]) -> int:
     return max(common.get(one, 1) + SHORT.get(len(one), 0) for one in literals)
 
 
-@lru_cache(maxsize=8192)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    return _known_address(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=8192)
+def _known_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     from mlids import addresses
 
     known = addresses.normalise(text)
     return ipaddress.ip_address(known) if known else None
 
 
-@lru_cache(maxsize=4096)
 def time_part(text: str, part: str) -> int | None:
     """The part of a time: minute, hour, day, week (ISO), month, year; None: the text is no time.
 
     A stamp with a zone counts as it is written; a number is seconds (or milliseconds …) since 1970
     in UTC.
     """
+    return _time_part(text, part) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _time_part(text: str, part: str) -> int | None:
     try:
         seconds = float(text)
         while (

@@ -233,7 +233,8 @@ def _words(error: Exception) -> str:
 
 def _meta(document: Document, parsed: Any, warnings: Sequence[str]) -> Meta:
     tags = tuple(str(tag) for tag in parsed.tags)
-    level = parsed.level.name if parsed.level else ""
+    # What pySigma does not know stays as it was written.
+    level, status = (getattr(one, "name", "") for one in (parsed.level, parsed.status))
     return Meta(
         id=str(parsed.id or document.data.get("id") or PurePath(document.path).stem),
         title=str(parsed.title or document.data.get("title") or PurePath(document.path).stem),
@@ -242,7 +243,7 @@ def _meta(document: Document, parsed: Any, warnings: Sequence[str]) -> Meta:
         severity=SEVERITIES.get(level, Severity.MEDIUM),
         name=str(parsed.name or ""),
         level=level.lower(),
-        status=parsed.status.name.lower() if parsed.status else "",
+        status=status.lower(),
         description=" ".join(str(parsed.description or "").split()),
         tags=tags,
         techniques=tuple(dict.fromkeys(filter(None, map(_technique, tags)))),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # backslashes, control characters); elsewhere any letter may be escaped. Then letters outside of
 # ASCII that fold to ASCII ones.
 ESCAPES = (b"\\u", b"\\x", b"\\/", *(b"\\%d" % digit for digit in range(8)))
-BACKSLASH = (b"\\",)
+BACKSLASH = ord("\\")
 FOLDING = ("\u212a".encode(), "\u0130".encode(), "\u017f".encode())
 
 
@@ -37,7 +37,8 @@ class Screen:
         for rule, known in enumerate(wanted):
             for literal in known or ():
                 rules.setdefault(literal, []).append(rule)
-        odd = (*(ESCAPES if json else BACKSLASH), *FOLDING)
+        self._json = json
+        odd = (*(ESCAPES if json else ()), *FOLDING)
         self._literals = [*rules, *(one for one in odd if one not in rules)]
         self._rules = [tuple(rules.get(one, ())) for one in self._literals]
         self._odd = np.array([one in odd for one in self._literals], dtype=np.bool_)
@@ -59,18 +60,27 @@ class Screen:
             return {}, set()
         first, last = int(starts[0]), int(ends[-1])
         folded = data[first:last].lower()
+        odd = set() if self._json else _backslashed(folded, starts - first)
         found: Any = self._machine.find_matches_as_indexes(folded, overlapping=True)
         if not found:
-            return {}, set()
+            return {}, odd
         flat = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=3 * len(found))
         hits = flat.reshape(-1, 3)
         rows = np.searchsorted(starts, hits[:, 1] + first, side="right") - 1
         inside = (rows >= 0) & (hits[:, 2] + first <= ends[rows])
         pairs = np.unique(rows[inside] * len(self._literals) + hits[inside, 0])
         rows, numbers = np.divmod(pairs, len(self._literals))
-        odd = set(rows[self._odd[numbers]].tolist())
+        odd |= set(rows[self._odd[numbers]].tolist())
         candidates: dict[int, set[int]] = {}
         for row, number in zip(rows.tolist(), numbers.tolist(), strict=True):
             if self._rules[number]:
                 candidates.setdefault(row, set()).update(self._rules[number])
         return candidates, odd
+
+
+def _backslashed(text: bytes, starts: NDArray[np.int64]) -> set[int]:
+    """Rows with a backslash; a line may be full of them, so they are not looked for one by one."""
+    if b"\\" not in text:
+        return set()
+    places = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == BACKSLASH)
+    return set(np.unique(np.searchsorted(starts, places, side="right") - 1).tolist())

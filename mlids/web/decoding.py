@@ -19,6 +19,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 MOST_BYTES = 65_536  # of one part that are looked at
+LONG = 8192  # bytes of a value of which the first and the last of its rounds are looked at
 ROUNDS = 5  # a client that encodes more often than this is refused by servers too
 
 _BLANKS = bytes(32 if n < 33 or n in {0x7F, 0xA0} else n for n in range(256)).lower()
@@ -89,10 +90,15 @@ def fold(text: bytes) -> bytes:
 
 
 def stages(value: bytes, plus: bool = True) -> list[bytes]:
-    """A value as it is sent, and after each round of decoding that changed it."""
+    """A value as it is sent, and after each round of decoding that changed it.
+
+    Of a long value what lies between the first and the last round is left out.
+    """
     text = value.replace(b"+", b" ") if plus else value
     made = [text]
     _rounds(text, made, ROUNDS)
+    if len(text) > LONG:  # an attack shows in the last one, or it was not encoded
+        del made[1:-1]
     last = made[-1]
     if plus and b"+" in last:
         made.append(last.replace(b"+", b" "))

@@ -37,6 +37,7 @@ ASSETS = (
     *(b".png", b".jpg", b".jpeg", b".gif", b".svg", b".ico", b".webp", b".avif", b".css", b".js"),
     *(b".map", b".woff", b".woff2", b".ttf", b".otf", b".eot", b".mp4", b".webm"),
 )
+LONGEST = 256  # bytes of a name in the place of an address
 WORD = 48  # bytes of a client that are looked at: an IPv6 address has 45
 BLANK = 32
 _ODD = 0x9E37_79B9_7F4A_7C15
@@ -178,7 +179,8 @@ def _sources(batch: LineBatch) -> Hashes:
     assert batch.format
     if batch.format.client_leads:
         return _leading(batch)
-    return np.array([_hash(value or b"") for value in Columns(batch)["src"]], dtype=np.uint64)
+    sources = Columns(batch)["src"]
+    return np.array([_hash((value or b"")[:LONGEST]) for value in sources], dtype=np.uint64)
 
 
 @lru_cache(maxsize=65536)
@@ -211,5 +213,5 @@ def _leading(batch: LineBatch) -> Hashes:
         mixed ^= mixed >> np.uint64(29)
     if len(behind_header):
         sources = Columns(batch.take(behind_header))["src"]
-        mixed[behind_header] = [_hash(value or b"") for value in sources]
+        mixed[behind_header] = [_hash((value or b"")[:LONGEST]) for value in sources]
     return mixed

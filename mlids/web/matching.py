@@ -95,7 +95,8 @@ class Matcher:
 
     def examine_parts(self, parts: Iterable[Part]) -> Verdict:
         """The verdict on some parts."""
-        decoded = [(part, _layers(part)) for part in parts]
+        known: dict[tuple[bytes, bool], Layers] = {}  # a query may be a value as well
+        decoded = [(part, _layers(part, known)) for part in parts]
         broken: list[tuple[Compiled, int]] = []
         for number, of_form, every in self._forms:
             text = b"\n".join([layer for _, layers in decoded for layer in layers[number]])
@@ -140,11 +141,14 @@ def _bare(layer: bytes) -> bool:
     return not layer.endswith((b"--", b"-- ", b"#", b";")) and _BREAKS_OUT.match(layer) is None
 
 
-def _layers(part: Part) -> Layers:
-    """The layers of a part; agents and referrers come again and again."""
+def _layers(part: Part, known: dict[tuple[bytes, bool], Layers]) -> Layers:
+    """The layers of a part; agents and referrers come again and again. known: of this request."""
+    key = (part.value, part.kind in _PLUS)
     if part.kind in _AGAIN and len(part.value) <= SHOWN:
-        return _known_layers(part.value, part.kind in _PLUS)
-    return decoding.layers(part.value, part.kind in _PLUS)
+        return _known_layers(*key)
+    if key not in known:
+        known[key] = decoding.layers(*key)
+    return known[key]
 
 
 @lru_cache(maxsize=2048)

@@ -147,6 +147,7 @@ def target_parts(target: bytes) -> Iterator[Part]:
 
 def _parameters(text: bytes, kind: str) -> Iterator[Part]:
     pieces = text.split(b"&", MOST_PARTS)
+    rest = pieces.pop() if len(pieces) > MOST_PARTS else b""
     for piece in pieces:
         name, equals, value = piece.partition(b"=")
         if not equals:
@@ -155,6 +156,8 @@ def _parameters(text: bytes, kind: str) -> Iterator[Part]:
             yield Part(NAME, b"", piece)  # whole, since a sign of equality may be part of it
         if value:
             yield from _values(kind, name, value)
+    if rest:
+        yield Part(kind, b"", rest)
 
 
 def _values(kind: str, name: bytes, value: bytes) -> Iterator[Part]:

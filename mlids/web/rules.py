@@ -143,7 +143,8 @@ def load(text: bytes, name: str = "rules") -> list[Compiled]:
         data = yaml.load(text, Loader=loader)  # noqa: S506 (a safe loader, in C where there is one)
         file = msgspec.convert(data, RuleFile)
         return [Compiled(file, rule) for rule in file.rules]
-    except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
+    except (yaml.YAMLError, msgspec.ValidationError, ValueError, AttributeError) as error:
+        # PyYAML asks a time that is none for its parts, which is an AttributeError.
         raise MLIDSError("E107", f"{name}: {error}") from None
 
 

@@ -65,3 +65,9 @@ def test_elements_of_lists_have_lines():
     assert document.values == {"a": {"b": [{"c": 1, "d": 2}, "x"], "e": [1, 2]}}
     assert [document.line(("a", "b", n)) for n in "12"] == [3, 5]
     assert document.line(("a", "b", "1", "d")) == 4
+
+
+def test_a_time_that_is_none_is_told():
+    for text in ("monitoring: !!timestamp x", "? !!timestamp x\n: 1"):
+        with pytest.raises(ConfigError):
+            parse(text)

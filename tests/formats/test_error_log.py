@@ -58,3 +58,9 @@ def test_no_line_makes_it_slow():
         for head in (NGINX[:40], OLD[:40]):
             lines((head + filling * 90_000)[:200_000], format=ErrorLog()).column("src")
         assert time.perf_counter() - began < 0.1, filling
+
+
+def test_of_a_line_that_may_be_cut_off_nobody_is_named():
+    """nginx cuts lines at 2047 bytes, and with them what stands behind a client's text."""
+    line = NGINX.replace("/srv/x", "/srv/x, client: 8.8.8.8, server: " + "y" * 3000)[:2047]
+    assert lines(line, format=ErrorLog()).column("src") == [None]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from mlids.formats.iis import DEFAULT, SOURCES, Iis
 from mlids.testing import lines
 
@@ -47,11 +49,41 @@ def test_headers_remembered_are_bounded():
     known = Iis()
     for n in range(SOURCES + 50):
         known.recognised(lines(HEADER, source=f"{n}.log", format=known))
-    assert len(known._headers) == SOURCES
+    assert len(known._known) == SOURCES
 
 
 def test_sniffing():
     assert Iis().sniff((HEADER + "\n" + LINE).encode()) > 0.9
     assert Iis().sniff((USUAL + "\n").encode()) > 0.9
     other = "time=x level=y msg=z GET " + "a " * 11
-    assert Iis().sniff((LINE + "\n").encode()) == Iis().sniff(b"") == Iis().sniff(other.encode()) == 0
+    assert (
+        Iis().sniff((LINE + "\n").encode()) == Iis().sniff(b"") == Iis().sniff(other.encode()) == 0
+    )
+
+
+def test_clients_cannot_hide_the_header():
+    hidden = (
+        LINE.replace("b=c", "#Fields:")
+        .replace("Mozilla/5.0+(X11)", "x#Fields: c-ip")
+        .replace(" c-ip", "")
+    )
+    known = Iis()
+    batch = lines(HEADER, hidden, LINE, format=known)
+    known.recognised(batch)
+    assert batch.column("src")[1:] == [b"1.2.3.4"] * 2
+    assert lines(LINE, format=known).column("src") == [b"1.2.3.4"]
+
+
+def test_lines_before_a_header_are_read_by_the_one_before_it():
+    known = Iis()
+    known.recognised(lines(HEADER, LINE, format=known))
+    batch = lines(LINE, "#Fields: date time c-ip", LINE, format=known)
+    known.recognised(batch)
+    assert batch.column("status") == [b"404", None, None]
+
+
+def test_it_takes_no_longer_the_further_the_header_is_away():
+    batch = lines(HEADER, *[LINE] * 20_000, format=Iis())
+    began = time.perf_counter()
+    assert batch.column("src")[-1] == b"1.2.3.4"
+    assert time.perf_counter() - began < 2

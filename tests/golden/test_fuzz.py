@@ -1,7 +1,8 @@
 """Broken captures and frames through readers, decoders and every network detector.
 
-``python -m tests.golden.test_fuzz SECONDS [SEED]`` searches longer; an input that breaks something is
-kept in `found/`, where each is tried again by every run of the tests.
+``python -m tests.golden.test_fuzz SECONDS [SEED]`` searches longer, lines and rules as well (see
+`test_fuzz_lines`); an input that breaks something is kept in `found/`, where each is tried again by
+every run of the tests.
 """
 
 from __future__ import annotations
@@ -153,7 +154,11 @@ def search(seed: int, seconds: float, folder: Path) -> list[str]:
 if __name__ == "__main__":
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        count = len(search(int((sys.argv[2:] or ["0"])[0]), float(sys.argv[1]), Path(folder)))
+    from tests.golden import test_fuzz_lines
+
+    seconds, number = float(sys.argv[1]) / 2, int((sys.argv[2:] or ["0"])[0])
+    with tempfile.TemporaryDirectory() as name:
+        count = len(search(number, seconds, Path(name)))
+    count += len(test_fuzz_lines.search_long(number, seconds))
     print(f"{count} found")
     sys.exit(count > 0)

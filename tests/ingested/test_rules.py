@@ -103,3 +103,8 @@ def test_rules_sleep_without_their_lists():
     file = load((RULE % "{a: $b}").replace("when:", "needs: [b], when:").encode())
     assert build(file, {"b": []}) == []
     assert len(build(file, {"b": [1]})) == 1
+
+
+def test_a_time_that_is_none_is_told():
+    with pytest.raises(MLIDSError, match=r"odd\.yaml"):
+        load(b"service: !!timestamp x", name="odd.yaml")

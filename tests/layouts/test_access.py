@@ -97,3 +97,26 @@ def test_lines_behind_a_header_of_syslog():
         f'1.2.3.4 - Jul  8 11:07:07 gate nginx[2869]: 8.8.8.8 - - {TIME} "GET / HTTP/1.1" 200 5'
     )
     assert columns(forged)["src"] == b"1.2.3.4"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "parts"),
+    [
+        (b"GET /a HTTP/1.1", (b"GET", b"/a")),
+        (b"GET /a b HTTP/2", (b"GET", b"/a b")),
+        (b"GET /a HTTP/1.1 HTTP/1.0", (b"GET", b"/a HTTP/1.1")),
+        (b"GET  HTTP/1.1", (b"GET", b"")),
+        (b"GET HTTP/1.1", (b"GET", b"HTTP/1.1")),
+        (b"GET /a HTTP/1.10", (b"GET", b"/a HTTP/1.10")),
+        (b"GET ", (b"GET", b"")),
+        (b"GET", (None, b"GET")),
+        (b"\x16\x03 HTTP/1.1", (None, b"\x16\x03 HTTP/1.1")),
+    ],
+)
+def test_request_lines(request_line, parts):
+    assert access.split(request_line) == parts
+
+
+def test_runs_of_escapes():
+    assert access.unescaped(rb"\x22\x23\\x22\\\"\x2\n") == b'"#\\x22\\"x2\n'
+    assert access.unescaped(b"\\") == b"\\"

@@ -93,3 +93,22 @@ def test_long_lines_are_fast():
         record(EXEC + b" " + text)
         record(text)
     assert time.perf_counter() - began < 2
+
+
+def test_a_single_quote_in_a_name_ends_nothing():
+    """libaudit writes names without blanks as they are, whatever quotes of this kind they hold."""
+    line = (
+        b"type=USER_LOGIN msg=audit(1736764245.000:42): pid=7 uid=0 msg='op=login"
+        b' acct="eve\'addr=198.51.100.66" exe="/usr/sbin/sshd" hostname=? addr=203.0.113.7'
+        b' terminal=ssh res=failed\'\x1dUID="root"'
+    )
+    found = record(line)
+    assert (found["acct"], found["addr"]) == ("eve'addr=198.51.100.66", "203.0.113.7")
+    assert (found["res"], found["UID"], found["uid"]) == ("failed", "root", "0")
+
+
+def test_a_message_that_was_cut_off_tells_what_is_left():
+    line = (
+        b'type=USER_LOGIN msg=audit(1736764245.000:42): pid=7 msg=\'op=login acct="eve" addr=203.0'
+    )
+    assert record(line)["acct"] == "eve"

@@ -22,6 +22,14 @@ from mlids.testing import lines
         (b'Jan 13 10:30:45 web app[1]: {"a": 1}', {"a": 1}),
         (b'2025-01-13T10:30:45.1Z stdout F {"a": 1}', {"a": 1}),
         (b'{"a": 1} behind', {"a": 1}),
+        (b'<34>1 2025-01-13T10:30:45.1Z web app 43 - - {"a": 1}', {"a": 1}),
+        (b'<34>1 2025-01-13T10:30:45.1Z web app - - [a@1 b="c"] {"a": 1}', {"a": 1}),
+        (b'2025-01-13T10:30:45.123456+00:00 web app: @cee: {"a": 1}', {"a": 1}),
+        (b'web-1  | {"a": 1}', {"a": 1}),
+        (b'[pod/gatekeeper-7c/manager] {"a": 1}', {"a": 1}),
+        (b'2025-01-13 10:30:45,123 INFO {"a": 1}', {"a": 1}),
+        (b'[12.345678] app[1]: {"a": 1}', {"a": 1}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
     ],
 )
 def test_odd_lines_are_repaired(line, record):
@@ -77,3 +85,18 @@ def test_nested():
     assert nested({"a": {"b": 1}}, "a", "b") == 1
     assert nested({"a": [1]}, "a", "b") is None
     assert nested(None, "a") is None
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "2025-01-13T10:30:45Z WARN 203.0.113.7 sent ",
+        "203.0.113.7 says ",
+        "Jan 13 10:30:45 web app[1]: body of the request: ",
+        "Jan 13 10:30:45 web sshd[1]: Invalid user ",
+        '"',
+        "x" * 400,
+    ],
+)
+def test_objects_in_other_text_are_somebodys_own(front):
+    assert decode(front.encode() + b'{"remote_addr": "198.51.100.66"}') == {}

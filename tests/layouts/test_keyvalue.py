@@ -50,3 +50,9 @@ def test_long_lines_are_fast():
         list(pairs(text))
         extension(text)
     assert time.perf_counter() - began < 1
+
+
+def test_two_addresses_under_one_key_are_none():
+    text = "src=203.0.113.7 msg=x src=198.51.100.66 request=/b outcome=failure request=/c"
+    assert extension(text) == {"msg": "x", "request": "/b", "outcome": "failure"}
+    assert extension("msg=x src=203.0.113.7 src=203.0.113.7")["src"] == "203.0.113.7"

@@ -84,3 +84,10 @@ def test_long_lines_are_fast():
         packet(HEAD + text)
         packet(text)
     assert time.perf_counter() - began < 1
+
+
+def test_paths_that_the_kernel_quotes_are_no_packets():
+    text = "IN=eth0 OUT= SRC=198.51.100.66 DST=192.0.2.1 LEN=44 PROTO=TCP SPT=1 DPT=22 WINDOW=1 SYN"
+    head = "Jan 13 10:30:45 gw kernel: [ 12.345678] "
+    assert packet(f"{head}overlayfs: failed to resolve '/tmp/{text}': -2".encode()) is None
+    assert packet(f"{head}[DROP] {text}".encode()) is not None

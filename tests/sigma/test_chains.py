@@ -65,3 +65,15 @@ def test_what_cannot_be_counted_is_refused(body):
     known = chain(body)
     assert not known.chains
     assert known.problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("rules_text", "timespan"), [("[{a: b}]", "10m"), ("[a]", "99999999999d"), ("[a]", "0s")]
+)
+def test_correlations_that_make_no_sense_are_told(rules_text, timespan):
+    known = rules.parse(
+        "title: x\nid: c\ncorrelation: {type: event_count, group-by: [host], "
+        f"rules: {rules_text}, timespan: {timespan}, condition: {{gte: 3}}}}\n"
+    )
+    assert len(known.problems) == 1
+    assert not known.chains

@@ -67,3 +67,22 @@ def test_a_huge_file_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "x.yml"
     path.write_text("a: 1\n" * 10)
     assert "MiB" in documents.read(path)[1][0].reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"title: !!timestamp x",  # PyYAML raises an AttributeError
+        b"title: " + b"[" * 5000,
+        b"a: &a\n  b: *a\n",
+        b"".join(
+            b"k%d: &k%d [%s]\n" % (n, n, b", ".join([b"*k%d" % (n - 1)] * 9 if n else [b"x"] * 9))
+            for n in range(12)
+        ),
+    ],
+    ids=["a time that is none", "too deep", "itself", "its own parts, again and again"],
+)
+def test_what_cannot_be_read_is_told(text):
+    found, problems = documents.parse(text)
+    assert not found
+    assert "no readable YAML" in str(problems[0])

@@ -88,3 +88,7 @@ def test_the_rarest_literals_are_looked_for():
     chosen = predicates.both([frozenset((b"execve",)), frozenset((b"rare",)), None], common)
     assert chosen == {b"rare"}
     assert predicates.both([None], common) is None
+
+
+def test_long_texts_are_no_times():
+    assert predicates.time_part("1" * 60_000, "year") is None

@@ -146,3 +146,11 @@ def test_every_rule_of_the_corpus_loads_or_is_refused_with_the_reason():
     assert len(known.rules) + len(known.problems) == 464
     assert all(problem.reason for problem in known.problems)
     assert len(known.rules) == 464
+
+
+def test_a_status_that_nobody_knows_stays_a_word():
+    known = rules.parse(
+        "title: x\nid: a\nstatus: maybe\nlogsource: {product: shop}\n"
+        "detection: {selection: {a: b}, condition: selection}\n"
+    )
+    assert [rule.meta.status for rule in known.rules] == [""]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlids.web.decoding import MOST_BYTES, fold, layers, stages
+from mlids.web.decoding import LONG, MOST_BYTES, fold, layers, stages
 
 HOSTILE = [
     b"%25" * 22000,
@@ -175,3 +175,11 @@ def test_percent_encoding_hides_nothing(text: str, times: int) -> None:
         sent = quote(sent, safe="").encode()
     if plain.strip():
         assert fold(plain) in layers(sent, plus=False).text or times == 0
+
+
+def test_of_long_values_the_first_and_the_last_round_are_looked_at():
+    value = b"a" * (LONG + 1) + b"%2525253Cscript%2525253E"
+    first, last = stages(value)
+    assert first == value
+    assert last.endswith(b"<script>")
+    assert len(stages(value[-40:])) == 5

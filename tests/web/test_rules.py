@@ -83,3 +83,8 @@ def test_a_broken_file_is_refused(old: str, new: str) -> None:
         load(FILE.replace(old, new).encode(), "mine.yaml")
     assert error.value.code == "E107"
     assert "mine.yaml" in str(error.value)
+
+
+def test_a_time_that_is_none_is_told():
+    with pytest.raises(MLIDSError, match=r"odd\.yaml"):
+        load(b"service: !!timestamp x", name="odd.yaml")
