@@ -41,12 +41,15 @@ TECHNIQUES = {
     "guessing": ("T1110.001",),
     "enumeration": ("T1110.001", "T1087"),
     "spraying": ("T1110.003",),
+    "stuffing": ("T1110.004",),
     "distributed": ("T1110.001",),
     "success-after-failures": ("T1110", "T1078"),
 }
+BROAD = ("spraying", "enumeration")  # what may show itself to be stuffing
 COUNTED = {
     "enumeration": "users that do not exist, tried",
     "spraying": f"users, each tried at most {TYPING_ERRORS} times,",
+    "stuffing": "users, each tried once,",
 }
 
 
@@ -97,7 +100,7 @@ class _Attack(NamedTuple):
 
 
 class BruteForce(Detector[LineBatch]):
-    """Finds guessing, enumeration, spraying, distributed guessing, and successes that follow."""
+    """Finds guessing, enumeration, spraying, stuffing, distributed guessing, successes that follow."""
 
     Settings = Settings
     kind = LineBatch
@@ -170,8 +173,10 @@ class BruteForce(Detector[LineBatch]):
         for key in reversed(addresses.keys(tried.address or tried.source)):
             attack = self._active(f"source {key}", tried.time_ns)
             if attack is not None:
-                guessing = attack.technique == "guessing"
-                return self._turned(attack, self._guesses.broad(attack.key) if guessing else None)
+                broader = attack.technique == "guessing" or (
+                    attack.technique in BROAD and self._guesses.is_new(tried)
+                )
+                return self._turned(attack, self._guesses.broad(attack.key) if broader else None)
         finding = self._guesses.source_finding(tried, self._attacks)
         return _attack(finding, tried.time_ns) if finding else None
 

@@ -28,6 +28,7 @@ WEEK = 7 * DAY
 USER, EXISTS, SOURCE, ADDRESS, PLACE = 1, 2, 3, 4, 5  # fields of a mark, after its time
 TYPING_ERRORS = 3
 ENUMERATED, SPRAYED = 5, 8
+STUFFED, STUFFED_REAL = 25, 5  # users, and those of them that are not known to be made up
 DISTRIBUTED_SOURCES, DISTRIBUTED_TRIES, DISTRIBUTED_NS = 5, 10, HOUR // 2
 KEPT = 30  # tries of a key, at least: eight users tried three times each must fit
 PARTS = 3  # of a wide IPv6 prefix that must take part
@@ -110,11 +111,17 @@ class Guesses:
         tries = count(ring, now, HOUR)
         if tries < min(ENUMERATED, SPRAYED):
             return None
+        if stuffed := _stuffed(ring, now):
+            return Finding(key, "stuffing", stuffed, STUFFED, HOUR, tries)
         unknown = len(_unknown_users(ring, now))
         if unknown >= ENUMERATED:
             return Finding(key, "enumeration", unknown, ENUMERATED, HOUR, tries)
         sprayed = _sprayed(ring, now)
         return Finding(key, "spraying", sprayed, SPRAYED, HOUR, tries) if sprayed else None
+
+    def is_new(self, tried: Try) -> bool:
+        """Whether a source tries an account for the first time of late."""
+        return len(self.pairs.get(_pair(tried.source, tried.user))) == 1
 
     def account_finding(self, tried: Try, attacking: Attacking) -> Finding | None:
         """Whether several sources, none known to attack by itself, guess one account's password."""
@@ -241,6 +248,19 @@ def _unknown_users(ring: Any, now: int) -> set[str]:
     if len(ring) < ENUMERATED:
         return set()
     return {m[USER] for m in within(ring, now, HOUR) if m[EXISTS] is False}
+
+
+def _stuffed(ring: Sequence[Mark], now: int) -> int:
+    """How many users were tried, where each was tried once and enough of them may exist; else 0.
+
+    Whoever tries stolen pairs of name and password has one try for each name (OWASP, "Credential
+    stuffing"); names that he makes up are `enumeration`.
+    """
+    recent = within(ring, now, HOUR)
+    real = {mark[USER] for mark in recent if mark[EXISTS] is not False}
+    every = {mark[USER] for mark in recent}
+    once = len(every) == len(recent)
+    return len(every) if once and len(every) >= STUFFED and len(real) >= STUFFED_REAL else 0
 
 
 def _sprayed(ring: Any, now: int) -> int:

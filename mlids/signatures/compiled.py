@@ -119,7 +119,8 @@ class Compiled:
         groups = {name for name, _ in self._numbers} | rule.take.keys()
         if unknown := groups - GROUPS:
             raise ValueError(f"{self.name}: unknown groups {sorted(unknown)}")
-        blames = "src" in groups or self.by_request
+        told = any(example.src for example in rule.match)  # by the format, if not by a group
+        blames = "src" in groups or self.by_request or told
         if blames and len(rule.injections) < SAMPLES:
             raise ValueError(f"{self.name}: blames an address, so it needs three injections")
 

@@ -241,6 +241,18 @@ def test_success_after_failures():
     assert {e.correlation_id for e in events} == {critical.correlation_id}
 
 
+def test_stuffing():
+    log = Log()
+    for n in range(40):
+        log.fail(n * 20, f"user{n}", A)
+    events = log.events()
+    assert techniques(events)[-1] == "stuffing"
+    stuffing = next(e for e in events if e.details["metadata"]["technique"] == "stuffing")
+    assert "25 users, each tried once," in stuffing.explanation
+    assert "T1110.004" in stuffing.techniques
+    assert len({e.correlation_id for e in events}) == 1
+
+
 def test_success_after_spraying_names_who_got_in():
     log = Log()
     for n in range(12):

@@ -1,3 +1,5 @@
+import pytest
+
 from mlids.logins.guesses import HOUR, NS, Guesses, Try
 
 HORIZONS = ((5, 600 * NS), (15, 6 * HOUR), (30, 24 * HOUR))
@@ -50,6 +52,23 @@ def test_users_that_do_not_exist_are_enumeration():
 def test_many_users_with_few_tries_are_spraying():
     found = finding(made(16, user=lambda n: f"u{n % 8}", step_s=60))
     assert found.technique == "spraying"
+
+
+@pytest.mark.parametrize(
+    ("users", "real", "technique"),
+    [(25, 25, "stuffing"), (24, 24, "spraying"), (25, 5, "stuffing"), (25, 4, "enumeration")],
+)
+def test_many_users_each_tried_once_are_stuffing(users, real, technique):
+    tries = [
+        one._replace(exists=None if n < real else False)
+        for n, one in enumerate(made(users, user=lambda n: f"u{n}", step_s=60))
+    ]
+    assert finding(tries).technique == technique
+
+
+def test_one_user_tried_twice_makes_it_no_stuffing():
+    tries = made(26, user=lambda n: f"u{n % 25}", step_s=60)
+    assert finding(tries).technique == "spraying"
 
 
 def test_one_account_from_many_sources_is_distributed():
