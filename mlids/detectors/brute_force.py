@@ -100,7 +100,7 @@ class _Attack(NamedTuple):
 
 
 class BruteForce(Detector[LineBatch]):
-    """Finds guessing, enumeration, spraying, stuffing, distributed guessing, successes that follow."""
+    """Finds guessing, enumeration, spraying, stuffing, distributed tries, and successes after."""
 
     Settings = Settings
     kind = LineBatch
