@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from mlids.batches import LineBatch
 from mlids.layouts.syslog import SAMPLE, SyslogLayout
@@ -48,12 +49,14 @@ class _Columns(dict[str, Any]):
 
     def __init__(self, known: dict[str, Any], batch: LineBatch) -> None:
         super().__init__(known)
-        self._batch = batch
+        self._batch = ref(batch)  # which holds these columns: a cycle would keep both alive
 
     def __missing__(self, name: str) -> list[bytes | None]:
         read = LOGIN[name]  # raises KeyError for what nobody knows
-        column: list[bytes | None] = [None] * len(self._batch)
-        for login in logins(self._batch):
+        batch = self._batch()
+        assert batch is not None
+        column: list[bytes | None] = [None] * len(batch)
+        for login in logins(batch):
             column[login.row] = read(login).encode() or None
         self[name] = column
         return column

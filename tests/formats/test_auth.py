@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from mlids.formats.auth import Auth
@@ -25,3 +28,15 @@ def test_only_logs_of_logins_are_called_so():
     other = "\n".join([LOGIN, OTHER, OTHER, OTHER]).encode() + b"\n"
     assert Auth().sniff(auth) > Syslog().sniff(auth) > 0.5
     assert Auth().sniff(other) == Auth().sniff(b"junk sshd\n") == Auth().sniff(b"") == 0
+
+
+def test_columns_do_not_keep_their_batch_alive():
+    batch = lines(LOGIN, format=Auth(timezone="UTC"))
+    assert batch.column("user") == [b"eve"]
+    gone = weakref.ref(batch)
+    gc.disable()
+    try:
+        del batch
+        assert gone() is None
+    finally:
+        gc.enable()
