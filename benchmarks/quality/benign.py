@@ -62,7 +62,6 @@ GONE = (
     "/old-page",
     "/favicon.ico",
     "/apple-touch-icon.png",
-    "/wp-login.php",
     "/robots.txt",
     "/blog/2019/moved",
 )

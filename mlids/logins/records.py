@@ -65,14 +65,13 @@ def told(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
 def _login(hit: Hit) -> Login:
     rule, values = hit.rule, hit.values
     named = cast(LoginRule, rule.rule)
-    address = peer = ""
-    port = 0
-    if (src := values.get("src")) is not None:
-        address, peer, port = source(src)
-    elif not rule.tells_source and hit.src:
-        address, peer, port = source(hit.src)
-    port = _number(values.get("port"), 65_535) or port
-    count = _number(values.get("count"), MOST_REPEATS) or 1
+    src = values.get("src") or (None if rule.tells_source else hit.src)
+    address, peer, port = source(src) if src else ("", "", 0)
+    if "port" in values:
+        port = _number(values["port"], 65_535) or port
+    times = hit.times
+    if "count" in values or times > 1:
+        times = min(times * (_number(values.get("count"), MOST_REPEATS) or 1), MOST_REPEATS)
     return Login(
         hit.row,
         hit.time_ns,
@@ -86,7 +85,7 @@ def _login(hit: Hit) -> Login:
         False if values.get("invalid") else named.exists,
         rule.name,
         named.sign,
-        min(hit.times * count, MOST_REPEATS),
+        times,
         text(hit.host),
         text(hit.pid),
         rule.of.group,
