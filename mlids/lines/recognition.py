@@ -22,6 +22,8 @@ LEAST_LIKELY = 0.5  # from here on one of last resort
 LOST = 200  # lines in a row that a format does not know, before one of last resort takes its place
 ENOUGH = 0.5  # share of the lines that a format must know to be left alone
 RAREST = 256  # batches between two looks that found nothing better, at most
+OFTEN = 7  # the same, as long as no format is known: what is written meanwhile is not understood
+SMALL = 64  # lines that are looked at in any case: it takes less than a millisecond
 
 
 class Formats:
@@ -104,13 +106,14 @@ class Recognition:
         self._unknown = 0 if matched else self._unknown + len(batch)
         if self._chosen or not len(batch) or self._is_enough(matched, len(batch)):
             return batch, matched
-        if self._skipped < self._pause:
+        if self._skipped < self._pause and len(batch) > SMALL:
             self._skipped += 1
             return batch, matched
         name, other = self._other(batch)
         number = _matched(other) if other is not None else 0
         if other is None or not self._is_better(other, number, matched):
-            self._pause, self._skipped = min(2 * self._pause + 1, RAREST), 0
+            rarest = OFTEN if self.format is None or self.format.last_resort else RAREST
+            self._pause, self._skipped = min(2 * self._pause + 1, rarest), 0
             return batch, matched
         self.name, self.format, self._pause, self._unknown = name, other.format, 0, 0
         return other, number

@@ -6,7 +6,15 @@ import pytest
 from mlids import registry
 from mlids.batches import LogFormat
 from mlids.errors import MLIDSError
-from mlids.lines.recognition import LOST, Formats, Ledger, Recognition, chosen_for
+from mlids.lines.recognition import (
+    LOST,
+    OFTEN,
+    SMALL,
+    Formats,
+    Ledger,
+    Recognition,
+    chosen_for,
+)
 from mlids.testing import lines
 
 
@@ -60,12 +68,15 @@ def test_another_one_is_taken_where_it_knows_more(formats):
 def test_what_nothing_knows_is_looked_at_ever_more_rarely(formats):
     known = Recognition(formats)
     for _ in range(1000):
-        batch, matched = known.recognised(lines("?"))
+        batch, matched = known.recognised(lines(*["?"] * (SMALL + 1)))
         assert (matched, batch.format) == (0, None)
-    assert Beginning.asked < 2 * 15
-    for _ in range(300):
-        known.recognised(lines("b"))
+    assert Beginning.asked <= 2 * (1000 // OFTEN)
+    known.recognised(lines("b"))  # few lines are looked at in any case
     assert known.name == "b"
+    before = Beginning.asked
+    for _ in range(1000):
+        known.recognised(lines(*["?"] * (SMALL + 1)))
+    assert Beginning.asked - before < 2 * 15
 
 
 def test_a_named_format_stays(formats):
@@ -140,3 +151,12 @@ def test_a_format_that_knows_nothing_any_more_is_given_up():
 
 def real_formats():
     return Formats(registry.names("formats"), lambda name: registry.plugin("formats", name)())
+
+
+def test_a_line_after_much_garbage_is_understood():
+    known = Recognition(real_formats())
+    garbage = [bytes([n % 251, 0, 200, n % 7]) * 9 for n in range(500)]
+    for _ in range(9):
+        known.recognised(lines(*garbage))
+    found, matched = known.recognised(lines("Jan 13 10:30:45 gate sshd[7]: Invalid user eve"))
+    assert (matched, found.format.name) == (1, "auth")
