@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
 
 FEW = 32  # occurrences that are looked for one by one, since mostly there is none
-NEAR = 64  # bytes of a line in which its program's tag mostly ends
 
 
 def line_bounds(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -57,36 +55,6 @@ def rows_with(batch: LineBatch, literal: bytes, followed: bytes = b"") -> NDArra
     return rows[np.concatenate(([True], rows[1:] != rows[:-1]))] if len(rows) else rows
 
 
-def words_behind(
-    batch: LineBatch, rows: NDArray[np.intp], mark: bytes = b": "
-) -> NDArray[np.uint32]:
-    """The four bytes behind the first mark (two bytes) of each of these lines, little-endian.
-
-    0 where the line has no mark, or begins with ``<``: then nothing is known of it.
-    """
-    data = batch.data
-    first = _behind(batch, rows, mark)
-    known = first + 4 <= batch.ends[rows]
-    known &= np.frombuffer(data, dtype=np.uint8)[batch.starts[rows]] != ord("<")
-    words = np.ndarray((max(len(data) - 3, 0),), _word(4), buffer=data, strides=(1,))
-    found = np.zeros(len(rows), dtype=np.uint32)
-    found[known] = words[first[known]]
-    return found
-
-
-def _behind(batch: LineBatch, rows: NDArray[np.intp], mark: bytes) -> NDArray[np.intp]:
-    """The offset behind the first mark from the start of each line on, or the end of the data."""
-    data, starts = batch.data, batch.starts[rows]
-    head = heads(batch.take(rows), NEAR)
-    hits = (head[:, :-1] == mark[0]) & (head[:, 1:] == mark[1])
-    first: NDArray[np.intp] = starts + hits.argmax(axis=1) + len(mark)
-    far = np.flatnonzero(~hits.any(axis=1))
-    for row, start in zip(far.tolist(), starts[far].tolist(), strict=True):
-        place = data.find(mark, start, int(batch.ends[rows[row]]))
-        first[row] = place + len(mark) if place >= 0 else len(data)
-    return first
-
-
 def _places(data: bytes, literal: bytes) -> NDArray[np.intp]:
     """Every offset of the literal in data."""
     few: list[int] = []
@@ -125,8 +93,3 @@ def heads(batch: LineBatch, width: int, skip: int = 0) -> NDArray[np.uint8]:
         beyond = np.arange(width) >= (batch.ends - starts)[short][:, None]
         head[short] = np.where(beyond, 0, head[short])
     return head
-
-
-@cache
-def _word(size: int) -> np.dtype[Any]:
-    return np.dtype(f"<u{size}")

@@ -12,7 +12,6 @@ _COUNT = re.compile(rb"([1-9][0-9]{0,9}) <")
 _MAYBE_COUNT = re.compile(rb"[1-9][0-9]{0,9}(?: |\Z)")
 _END = re.compile(rb"[\n\0]")
 _BLANKS = bytes.maketrans(b"\r\n\0", b"   ")
-LONGEST_HEAD = 12  # bytes of a length, its blank and the bracket behind it
 
 
 def clean(message: bytes) -> bytes:

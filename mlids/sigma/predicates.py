@@ -174,19 +174,6 @@ class Network(Predicate):
         return address is not None and address in self.network
 
 
-class AnyOf(Predicate):
-    """One of several predicates."""
-
-    def __init__(self, predicates: Sequence[Predicate]) -> None:
-        self.predicates = tuple(predicates)
-
-    def holds(self, text: Text) -> bool:
-        return any(one.holds(text) for one in self.predicates)
-
-    def literals(self, structured: bool) -> frozenset[bytes] | None:
-        return either([one.literals(structured) for one in self.predicates])
-
-
 def either(sets: Sequence[frozenset[bytes] | None]) -> frozenset[bytes] | None:
     """Literals of which one must be there where one of several things must hold."""
     known = [one for one in sets if one is not None]

@@ -16,7 +16,6 @@ import msgspec
 
 STEM = "@stem"  # a place: the name of the source file up to its first dot
 RAW = "="  # what begins so is a name of the record itself
-BUILT = ("process_creation", "file_event", "file_delete", "network_connection")
 DERIVED = ("verdict", "blocked", "spaced")
 OPEN = ("json_lines", "logfmt")  # formats that know nothing of what their lines are about
 Side = Literal["application", "host", "network", "system"]

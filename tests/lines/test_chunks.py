@@ -40,17 +40,6 @@ def test_rows_with_a_literal_are_those_of_a_plain_loop(strings, literal):
     assert chunks.rows_with(batch.take(odd), literal).tolist() == narrow
 
 
-@given(text)
-def test_words_behind_the_first_mark(strings):
-    batch = lines(*strings)
-    found = chunks.words_behind(batch, np.arange(len(batch)))
-    for line, word in zip(strings, found.tolist(), strict=True):
-        raw = line.encode()
-        _, mark, rest = raw.partition(b": ")
-        known = mark and len(rest) >= 4
-        assert word == (int.from_bytes(rest[:4], "little") if known else 0)
-
-
 @given(text, st.integers(1, 20))
 def test_heads_are_padded_with_zeros(strings, width):
     batch = lines(*strings)
