@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import msgspec
-
-from mlids.events import Event, detection_id
-from mlids.volume import NS, Repeats, Telling
+from mlids.episodes import Account, Episodes
+from mlids.events import Event
+from mlids.volume import NS
 from mlids.windows import Windows, distinct, within
 
 DAY_NS = 86_400 * NS
@@ -24,7 +23,7 @@ class Count(NamedTuple):
 
 
 class Counting:
-    """Windows by key, and by key the event that tells of it; repeats obey the volume law.
+    """Windows by key; what a source that counts enough goes on to do is one episode.
 
     keys: sources remembered; the ones longest without a line go first (`evicted` counts them).
     """
@@ -32,8 +31,7 @@ class Counting:
     def __init__(self, keys: int) -> None:
         self.keys = keys
         self._windows = Windows(PLACES, DAY_NS, keys)
-        self._repeats: dict[int, Repeats] = {}  # by seconds after which an episode ends
-        self._last: dict[str, list[Any]] = {}  # by key: what was said last, and those seconds
+        self._episodes: dict[int, Episodes] = {}  # by seconds after which one ends
 
     def add(
         self,
@@ -53,75 +51,51 @@ class Counting:
         now, window_ns = ring[-1][0], window_s * NS
         recent = within(ring, now, window_ns)
         seen = len(recent) if value is None else distinct(ring, now, window_ns, 1)
-        if seen < least and self._of(window_s).first_seen(key) is None:
+        if seen < least and ("count", key) not in self._of(window_s):
             return None
         return Count(seen, [mark[2] for mark in reversed(recent)][:PLACES])
 
     def tell(self, key: str, event: Event, window_s: int) -> Iterator[Event]:
         """Take an event about a source that counted enough; yields what is to be told now."""
-        self._last[key] = [msgspec.to_builtins(dict(event)), window_s]
-        yield from map(self._telling, self._of(window_s).trigger(key, event.time_ns))
-        if len(self._last) > 2 * self.keys:
-            self._forget()
+        known = {name: event[name] for name in Account.__struct_fields__}
+        episodes = self._of(window_s)
+        yield from episodes.trigger(("count", key), event.time_ns, Account(**known))
 
     def close(self, now_ns: int) -> Iterator[Event]:
         """What the sources that are quiet by now held back."""
-        for repeats in self._repeats.values():
-            yield from map(self._telling, repeats.close(now_ns))
+        for episodes in self._episodes.values():
+            yield from episodes.close(now_ns)
 
     def flush(self) -> Iterator[Event]:
         """What is held back."""
-        for repeats in self._repeats.values():
-            yield from map(self._telling, repeats.flush())
+        for episodes in self._episodes.values():
+            yield from episodes.flush()
 
-    def _of(self, window_s: int) -> Repeats:
-        if window_s not in self._repeats:
-            self._repeats[window_s] = Repeats(window_s, self.keys)
-        return self._repeats[window_s]
-
-    def _telling(self, telling: Telling) -> Event:
-        said = self._last[cast(str, telling.key)][0]
-        metadata = {**said["details"].get("metadata", {}), "triggers": telling.total}
-        details = {**said["details"], "metadata": metadata, "suppressed": telling.suppressed}
-        same = ("rule", "tags", "techniques", "confidence", "evidence", "explanation")
-        return Event.new(
-            said["type"],
-            said["severity"],
-            said["source"],
-            details,
-            time_ns=telling.last_ns,
-            correlation_id=detection_id(said["rule"], telling.key, telling.first_ns),
-            **{name: said[name] for name in same},
-        )
-
-    def _forget(self) -> None:
-        known = self._last.items()
-        self._last = {
-            key: said for key, said in known if self._of(said[1]).first_seen(key) is not None
-        }
+    def _of(self, window_s: int) -> Episodes:
+        if window_s not in self._episodes:
+            made = Episodes(window_s, self.keys, most=self.keys, source="application")
+            self._episodes[window_s] = made
+        return self._episodes[window_s]
 
     @property
     def evicted(self) -> int:
         """Sources that were forgotten before their time."""
-        return self._windows.evicted + sum(one.evicted for one in self._repeats.values())
+        return self._windows.evicted + sum(one.evicted for one in self._episodes.values())
 
     def save(self) -> dict[str, Any]:
         """The state, as plain data."""
-        self._forget()
         return {
             "windows": self._windows.save(),
             "keep": self._windows.keep,
-            "repeats": [[quiet, repeats.save()] for quiet, repeats in self._repeats.items()],
-            "last": self._last,
+            "episodes": [[quiet, one.save()] for quiet, one in self._episodes.items()],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `save` gave."""
         self._windows.keep = state["keep"]
         self._windows.restore(state["windows"])
-        for quiet, saved in state["repeats"]:
+        for quiet, saved in state["episodes"]:
             self._of(quiet).restore(saved)
-        self._last = {key: list(said) for key, said in state["last"].items()}
 
 
 def evidence(names: Iterable[str], places: Iterable[Place]) -> list[dict[str, Any]]:
