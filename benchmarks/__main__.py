@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks import access_logs, delivery, logs, network, network_memory, rest, sigma
+from benchmarks import (
+    access_logs,
+    archive,
+    delivery,
+    logs,
+    network,
+    network_memory,
+    rest,
+    sigma,
+    store,
+)
 
 Row = dict[str, Any]
 PARTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -19,6 +29,8 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "access": access_logs.access_log,
     "delivery": delivery.delivery,
     "rest": rest.rest,
+    "store": store.store,
+    "archive": archive.archive,
 }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rest import environment_for, resident_mb, started
+from benchmarks.store import killed
 from mlids import segments
 
 QUIET = {"MLIDS_MONITORING__INTERFACE": "none"}
@@ -162,6 +163,7 @@ def fuzz(minutes: float) -> list[Row]:
 
 PARTS: dict[str, Callable[[float], list[Row]]] = {
     "kills": lambda minutes: kills(),
+    "store": lambda minutes: killed(),
     "rotation": lambda minutes: rotation(),
     "memory": memory,
     "fuzz": fuzz,

@@ -19,7 +19,7 @@ class ActiveAlerts:
 
     def add(self, event: Event, now: float) -> None:
         """Note an event at `now` (monotonic seconds)."""
-        if Severity(event["severity"]).rank < Severity.MEDIUM.rank:
+        if event["severity"] == Severity.LOW:
             return
         key = (event.get("rule") or event["type"], event.entity)
         with self._lock:

@@ -1,48 +1,76 @@
-"""Analyzer: looks back over stored events: summary, anomalies, export."""
+"""Analyzer: looks back over stored events: summary, incidents, compliance, anomalies, reports."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from mlids import anomalies, exports
+from mlids import anomalies, exports, renderings, status, verification
+from mlids.anomalies import Anomaly, Judging
+from mlids.archive import Archive
+from mlids.atomic import write_atomically
+from mlids.controls.facts import Circumstances
+from mlids.documents import Document, Figure, Section
 from mlids.errors import MLIDSError
-from mlids.events import Event, format_time
-from mlids.store import EventStore
+from mlids.events import Event, parse_time
+from mlids.query import quoted
+from mlids.seals import Seals
+from mlids.verification import Verification
 
 if TYPE_CHECKING:
     import pandas
 
 DAY_NS = 86_400 * 1_000_000_000
 HOUR_NS = 3600 * 1_000_000_000
-TOP = 10
+HOURS = 24  # in which anomalies are looked for
+LEARNED_DAYS = 30  # that say what is usual
+ENTITIES = ("ip", "user")  # whose rates are watched beside those of types
+MOST_ENTITIES = 100  # of each, the most frequent in the time that is looked at
+LONGEST = 64  # characters of one's name: a query has its bounds
+SHOWN = 20  # event ids named per anomaly
+REPORTS = ("summary", "compliance", "incidents", "executive")
+ReportName = Literal["summary", "compliance", "incidents", "executive"]
 
 
-class Summary(msgspec.Struct):
-    """Counts over a period; `since` and `until` are UTC, hours are 0 to 23 in UTC."""
+class Period(NamedTuple):
+    """A span of time, ns since 1970; the end is not part of it."""
 
-    since: str
-    until: str
-    total: int = 0
-    by_type: dict[str, int] = {}
-    by_severity: dict[str, int] = {}
-    by_source: dict[str, int] = {}
-    by_hour: dict[int, int] = {}
-    top_addresses: dict[str, int] = {}
-    first: str = ""
-    last: str = ""
+    since_ns: int
+    until_ns: int
+
+
+class Report(NamedTuple):
+    """A report: its data, which JSON can carry, and how it reads."""
+
+    data: dict[str, Any]
+    document: Document
+
+    def illustrated(self, figures: list[Figure]) -> Report:
+        """The same with plots."""
+        first, *others = self.document.sections
+        plots = Section("Plots", [], [], figures)
+        document = msgspec.structs.replace(self.document, sections=[first, plots, *others])
+        return self._replace(document=document)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a control of a compliance report failed."""
+        controls = (one for it in self.data["frameworks"] for one in it["controls"])
+        return any(control["status"] == "FAIL" for control in controls)
 
 
 class Analyzer:
     """Answers questions about the events below `logs_dir`; needs no running MLIDS.
 
-    clock: the moment that periods are counted back from, in ns since 1970.
+    clock: the moment that periods are counted back from, in ns since 1970; method, threshold,
+    window_size, alert_threshold: how anomalies are found (see `anomalies.Judging`); seals: where
+    the seals are; circumstances: what the configuration says of this host, for compliance;
+    progress: told how many segments were prepared, of how many, while a question waits for it.
     """
 
     def __init__(
@@ -54,50 +82,144 @@ class Analyzer:
         threshold: float = 3.5,
         window_size: int = 300,
         alert_threshold: float = 0.95,
+        seals: str | os.PathLike[str] | None = None,
+        circumstances: Circumstances = Circumstances(),  # noqa: B008 - frozen
+        progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> None:
-        self.store = EventStore(logs_dir)
+        self.archive = Archive(logs_dir, progress=progress)
         self.clock = clock
-        self.method = method
-        self.threshold = threshold
-        self.window_size = window_size
-        self.alert_threshold = alert_threshold
+        self.judging = Judging(window_size, method, threshold, alert_threshold)
+        self.seals = Path(seals) if seals else self.archive.folder / "seals"
+        self.circumstances = circumstances
+
+    def period(self, days: float = 30) -> Period:
+        """The last so many days."""
+        now = self.clock()
+        return Period(now - int(days * DAY_NS), now + 1)
 
     def events(self, days: float = 30, search: str = "") -> Iterator[Event]:
-        """Events of the last `days`, oldest first; search: only those with this text in a value."""
-        now = self.clock()
-        text = search.strip().strip('"')
-        return self.store.query(since=now - int(days * DAY_NS), text=text)
+        """Events of the last `days`, in the order they were written, that match a query."""
+        return self.archive.search(search, *self.period(days))
 
     def generate_summary(self, days: float = 30, search: str = "") -> dict[str, Any]:
-        """Counts by type, severity, source, hour, and the top addresses (see `Summary`)."""
-        now = self.clock()
-        summary = summarise(self.events(days, search), now - int(days * DAY_NS), now)
-        return dict(msgspec.to_builtins(summary, str_keys=True))
+        """Counts by type, severity, source, hour, day; the top addresses, users, paths and rules;
+        the change against the period before; what was suppressed and not watched
+        (`reports.summary.SummaryReport`).
+        """
+        return self.report("summary", self.period(days), search).data
+
+    def report(
+        self,
+        name: ReportName,
+        period: Period,
+        search: str = "",
+        *,
+        top: int = 10,
+        frameworks: Sequence[str] = (),
+        anomalies: bool = False,
+    ) -> Report:
+        """One of `REPORTS` over a period.
+
+        search, top: of the summary; anomalies: what was unusual in the last 24 hours is told there
+        too; frameworks: of compliance, by name or file (none: all that are shipped).
+        Raises `MLIDSError` E105 for a query that cannot be read or an unknown framework.
+        """
+        from mlids.reports import compliance, executive, incidents, summary
+
+        span, given = (*period, self.clock()), self._given(period)
+        found: Any
+        if name == "summary":
+            found = summary.report(self.archive, *span, query=search, top=top, **given)
+            report = _report(found, summary.document(found))
+            return self._with_anomalies(report) if anomalies else report
+        if name == "incidents":
+            found = incidents.report(self.archive, *span)
+            return _report(found, incidents.document(found))
+        given |= {
+            "circumstances": self.circumstances,
+            "verification": self.verify(),
+            "chosen": frameworks,
+        }
+        if name == "compliance":
+            found = compliance.report(self.archive, *span, **given)
+            return _report(found, compliance.document(found))
+        found = executive.report(self.archive, *span, **given)
+        return _report(found, executive.document(found))
+
+    def _with_anomalies(self, report: Report) -> Report:
+        from mlids.reports import unusual
+
+        found = self.detect_anomalies(HOURS)
+        first, *others = report.document.sections
+        sections = [first, unusual.section(found, HOURS), *others]
+        document = msgspec.structs.replace(report.document, sections=sections)
+        return Report(report.data | {"anomalies": found}, document)
+
+    def verify(self) -> Verification:
+        """Whether the whole log is what MLIDS wrote."""
+        return verification.verify(self.archive.folder, self.seals)
+
+    def _given(self, period: Period) -> dict[str, Any]:
+        """What reports are told beside the events: signs of life, and what could not be read."""
+        signs = [parse_time(seal.time) for seal in Seals(self.seals).read() if seal]
+        if status.read(self.archive.folder):
+            signs.append(self.clock())
+        self.archive.count("", *period)  # so that all of it was looked at
+        return {"signs_ns": signs, "left_out": self.archive.left_out.examples}
 
     def detect_anomalies(
-        self, window_hours: float = 24, method: str | None = None
+        self, window_hours: float = 24, method: str | None = None, search: str = ""
     ) -> list[dict[str, Any]]:
-        """Windows of the last `window_hours` in which a type came unusually often or seldom.
+        """Windows of the last `window_hours` in which something came unusually often or seldom.
 
-        What is usual is learned from the 30 days up to now, windows of `window_size` seconds per
-        event type. method: mad, zscore or isolation_forest. Each anomaly names type, window, usual
-        and observed count, score, method and the ids of the events behind it. Raises E105.
+        What is usual is learned from the 30 days up to now, for each hour of the week where they
+        are there, in windows of `window_size` seconds: per type of event, and per address and user
+        that were seen before. method: mad, zscore or isolation_forest. Each anomaly
+        (`anomalies.Anomaly`) names the usual and the observed count, its score, and events behind
+        it. Raises E105 for an unknown method, E005 where a package is missing.
         """
         until = self.clock()
-        moments = ((e.time_ns, e["type"], e.get("id", "")) for e in self.events(30))
-        try:
-            return anomalies.detect(
-                moments,
-                until_ns=until,
-                since_ns=until - int(window_hours * HOUR_NS),
-                window_s=self.window_size,
-                method=method or self.method,
-                threshold=self.threshold,
-                quantile=self.alert_threshold,
-            )
-        except ImportError as error:
-            hint = f"pip install {error.name or 'scikit-learn'}"
-            raise MLIDSError("E005", str(error), hint) from error
+        since = until - int(window_hours * HOUR_NS)
+        learned = Period(until - LEARNED_DAYS * DAY_NS, until)
+        judging = msgspec.structs.replace(self.judging, method=method or self.judging.method)
+        begin = max(learned.since_ns, self._begin(learned))
+        found: list[Anomaly] = []
+        for by, query in self._watched(Period(since, until), search):
+            rates = self.archive.rates(query, *learned, judging.window_s, by)
+            try:
+                found += anomalies.detect(
+                    rates,
+                    by=by,
+                    begin_ns=begin,
+                    since_ns=since,
+                    until_ns=until,
+                    judging=judging,
+                    known_only=by != "type",
+                )
+            except ImportError as error:
+                hint = f"pip install {error.name or 'scikit-learn'}"
+                raise MLIDSError("E005", str(error), hint) from error
+        found.sort(key=lambda anomaly: -abs(anomaly.score))
+        return [msgspec.to_builtins(self._with_events(one, search)) for one in found]
+
+    def _begin(self, learned: Period) -> int:
+        return self.archive.tally("", *learned).first_ns or learned.until_ns
+
+    def _watched(self, inspected: Period, search: str) -> Iterator[tuple[str, str]]:
+        """What is counted: a field, and the query for the events whose values of it are."""
+        yield "type", search
+        for field in ENTITIES:
+            counted = self.archive.group_by(field, search, *inspected, MOST_ENTITIES)
+            names = [quoted(name) for name, _ in counted if len(name) <= LONGEST]
+            if names:
+                yield field, _both(search, f"{field}:({' OR '.join(names)})")
+
+    def _with_events(self, anomaly: Anomaly, search: str) -> Anomaly:
+        query = _both(search, f"{anomaly.by}:{quoted(anomaly.value)}")
+        span = parse_time(anomaly.since), parse_time(anomaly.until)
+        found = self.archive.search(query, *span, limit=SHOWN if anomaly.observed else 0)
+        anomaly.events = [str(event.get("id", "")) for event in found]
+        return anomaly
 
     def load_data(self, days: float = 30) -> pandas.DataFrame:
         """The events as a DataFrame: one row an event, details as `details.<key>` columns.
@@ -108,7 +230,7 @@ class Analyzer:
             import pandas as pd
         except ImportError as error:
             raise MLIDSError("E005", "pandas is not installed", "pip install pandas") from error
-        frame = pd.DataFrame(list(map(exports.flat, self.events(days))))
+        frame = pd.DataFrame(list(map(_flat, self.events(days))))
         if not len(frame):
             frame = pd.DataFrame(columns=["timestamp", "type", "severity", "source"])
         frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True, format="ISO8601")
@@ -120,37 +242,34 @@ class Analyzer:
         output_file: str | os.PathLike[str] = "report.json",
         days: float = 30,
         search: str = "",
+        report: ReportName | None = None,
     ) -> Path:
-        """Write the summary (json, txt) or the events (csv) of a period; returns the path.
+        """Write a report to a file and return its path.
 
-        Raises `MLIDSError` E105 for an unknown format, E004 or E106 where it cannot be written.
+        format: json, csv, txt, md, html or pdf; report: by default the summary, and as csv the
+        events themselves. Raises `MLIDSError` E105 for an unknown format, E005 where PDF cannot be
+        written here, E004 or E106 where the file cannot.
         """
-        summary = self.generate_summary(days, search)
-        return exports.write(format, Path(output_file), summary, self.events(days, search))
+        path = Path(output_file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if format == "csv" and report is None:
+            content = b"".join(exports.render("csv", self.events(days, search)))
+        else:
+            found = self.report(report or "summary", self.period(days), search)
+            content = renderings.render(format, *found)
+        write_atomically(path, content)
+        return path
 
 
-def summarise(events: Iterable[Event], since_ns: int, until_ns: int) -> Summary:
-    """The counts of these events."""
-    types: Counter[str] = Counter()
-    severities: Counter[str] = Counter()
-    sources: Counter[str] = Counter()
-    hours: Counter[int] = Counter()
-    addresses: Counter[str] = Counter()
-    summary = Summary(since=format_time(since_ns), until=format_time(until_ns))
-    for event in events:
-        stamp = event["timestamp"]
-        types[event["type"]] += 1
-        severities[event["severity"]] += 1
-        sources[event["source"]] += 1
-        hours[int(stamp[11:13])] += 1
-        if address := event["details"].get("ip"):
-            addresses[str(address)] += 1
-        summary.total += 1
-        summary.first = min(summary.first or stamp, stamp)
-        summary.last = max(summary.last, stamp)
-    summary.by_type = dict(types.most_common())
-    summary.by_severity = dict(severities.most_common())
-    summary.by_source = dict(sources.most_common())
-    summary.by_hour = dict(sorted(hours.items()))
-    summary.top_addresses = dict(addresses.most_common(TOP))
-    return summary
+def _report(data: msgspec.Struct, document: Document) -> Report:
+    return Report(dict(msgspec.to_builtins(data, str_keys=True)), document)
+
+
+def _both(search: str, query: str) -> str:
+    return f"({search}) AND ({query})" if search.strip() else query
+
+
+def _flat(event: Event) -> dict[str, Any]:
+    """An event as one row: details as `details.<key>`."""
+    row = {key: value for key, value in event.items() if key != "details"}
+    return row | {f"details.{key}": value for key, value in event["details"].items()}

@@ -1,9 +1,15 @@
-"""Windows in which a type of event came unusually often or seldom, by robust statistics."""
+"""Windows of time in which something came unusually often or seldom, by robust statistics.
+
+What is usual is learned for each hour of the week, where the log reaches back far enough, since
+what is usual on a Monday morning is not at night.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from mlids.errors import MLIDSError
 from mlids.events import format_time
@@ -13,116 +19,187 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NS = 1_000_000_000
+HOUR_S, WEEK_H = 3600, 168
 LEARNED = 12  # windows: fewer say nothing about what is usual
-SHOWN = 20  # event ids named per anomaly
+WEEKS = 3  # an hour of the week must have come so often to be judged by itself
 MAD_TO_SIGMA = 1.4826  # of a normal distribution (Iglewicz and Hoaglin, 1993)
+TREES, SAMPLES = 100, 4096  # of a forest; with fewer samples its answers are unstable
 METHODS = ("mad", "zscore", "isolation_forest")
 
-Moment = tuple[int, str, str]  # ns since 1970, type, event id
+Rate = tuple[int, str, int]  # start of a window (ns since 1970), value, count
+
+
+class Judging(msgspec.Struct, frozen=True):
+    """How windows are judged.
+
+    window_s: their length; method: of `METHODS`; threshold: deviations from the usual value above
+    which one is unusual (mad, zscore); quantile: share of windows that a forest takes as normal.
+    """
+
+    window_s: int = 300
+    method: str = "mad"
+    threshold: float = 3.5
+    quantile: float = 0.95
+
+
+class Anomaly(msgspec.Struct):
+    """One or more windows in a row that were unusual.
+
+    by, value: what was counted: a type of event, or the events of an entity; since, until: UTC;
+    usual, observed: counts in that time; score: of its oddest window, negative where too little
+    came; threshold: what the score was held against; basis: what "usual" was learned from; events:
+    ids of some of the events behind it.
+    """
+
+    by: str
+    value: str
+    since: str
+    until: str
+    usual: float
+    observed: int
+    score: float
+    threshold: float
+    method: str
+    basis: str
+    events: list[str] = []
+
+
+class _Expected(NamedTuple):
+    """Per window: the usual count and the deviation that is to be expected."""
+
+    usual: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
 
 def detect(
-    moments: Iterable[Moment],
+    rates: Iterable[Rate],
     *,
+    by: str,
+    begin_ns: int,
     since_ns: int,
     until_ns: int,
-    window_s: int,
-    method: str,
-    threshold: float,
-    quantile: float,
-) -> list[dict[str, Any]]:
-    """The unusual windows that begin in [since_ns, until_ns), the most unusual first.
+    judging: Judging,
+    known_only: bool = False,
+) -> list[Anomaly]:
+    """What was unusual in [since_ns, until_ns), the oddest first.
 
-    Usual is what all windows up to `until_ns` say, from the first event on. threshold: deviations
-    (mad, zscore); quantile: share of windows that a forest takes as normal. Raises `MLIDSError`
-    E105 for an unknown method, ImportError where scikit-learn is missing.
+    rates: counts of windows that begin at multiples of their length, those without events left
+    out; by: what their values are; begin_ns: where the log begins, from when a window without
+    events is one with the count 0; known_only: pass over values that came in few windows, which
+    nothing is known of. Raises `MLIDSError` E105 for an unknown method, ImportError where
+    scikit-learn is missing.
     """
-    if method not in METHODS:
-        raise MLIDSError("E105", f"unknown method {method!r}", f"use {', '.join(METHODS)}")
-    seen = [moment for moment in moments if moment[0] < until_ns]
-    if not seen:
+    if judging.method not in METHODS:
+        hint = f"use {', '.join(METHODS)}"
+        raise MLIDSError("E105", f"unknown method {judging.method!r}", hint)
+    width = judging.window_s * NS
+    first, last = -(-begin_ns // width), until_ns // width  # whole windows only
+    if last - first < LEARNED:
         return []
-    begin = min(moment[0] for moment in seen)
-    width = window_s * NS
-    count = (until_ns - begin) // width  # whole windows only, the last one ends at until_ns
-    begin = until_ns - count * width
-    if count < LEARNED:
-        return []
+    series: dict[str, dict[int, int]] = {}
+    for start, value, count in rates:
+        if first <= start // width < last:
+            series.setdefault(value, {})[start // width - first] = count
+    basis = _Basis(first, last - first, judging)
+    inspected = max(0, since_ns // width - first)
     found = [
         anomaly
-        for type, windows in _windows(seen, begin, width).items()
-        for anomaly in _unusual(type, windows, int(count), method, threshold, quantile)
-        if begin + anomaly["window"] * width >= since_ns
+        for value, counts in series.items()
+        if not known_only or len(counts) >= LEARNED
+        for anomaly in basis.judge(by, value, counts, inspected)
     ]
-    for anomaly in found:
-        at = begin + int(anomaly.pop("window")) * width
-        anomaly |= {"since": format_time(at), "until": format_time(at + width), "method": method}
-    return sorted(found, key=lambda anomaly: -abs(anomaly["score"]))
+    return sorted(found, key=lambda anomaly: -abs(anomaly.score))
 
 
-def _windows(seen: Iterable[Moment], begin: int, width: int) -> dict[str, dict[int, list[str]]]:
-    """Per type, per window: the ids of its events."""
-    windows: dict[str, dict[int, list[str]]] = {}
-    for moment, type, identity in seen:
-        if moment >= begin:
-            at = (moment - begin) // width
-            windows.setdefault(type, {}).setdefault(at, []).append(identity)
-    return windows
+class _Basis:
+    """The windows that all series share; first: the number of the first one since 1970."""
+
+    def __init__(self, first: int, count: int, judging: Judging) -> None:
+        import numpy as np
+
+        self.first, self.count, self.judging = first, count, judging
+        hours = (np.arange(first, first + count) * judging.window_s) // HOUR_S
+        span_h = count * judging.window_s / HOUR_S
+        self.weekly = span_h >= WEEKS * WEEK_H
+        groups = hours % WEEK_H if self.weekly else np.zeros(count, dtype=np.int64)
+        order = np.argsort(groups, kind="stable")
+        cuts = np.flatnonzero(np.diff(groups[order])) + 1
+        self._groups = np.split(order, cuts)
+
+    def judge(
+        self, by: str, value: str, counted: dict[int, int], inspected: int
+    ) -> Iterator[Anomaly]:
+        """The anomalies of one series from the window `inspected` on."""
+        import numpy as np
+
+        counts = np.zeros(self.count)
+        counts[list(counted)] = list(counted.values())
+        expected = self._expected(counts)
+        scores, limit = self._scores(counts, expected)
+        odd = np.flatnonzero(np.abs(scores) > limit)
+        for run in _runs(odd[odd >= inspected], scores):
+            worst = max((float(scores[at]) for at in run), key=abs)
+            yield Anomaly(
+                by,
+                value,
+                self._moment(run[0]),
+                self._moment(run[-1] + 1),
+                round(float(expected.usual[run].sum()), 3),
+                int(counts[run].sum()),
+                round(worst, 3),
+                round(limit, 3),
+                self.judging.method,
+                "this hour of the week" if self.weekly else "all windows",
+            )
+
+    def _moment(self, at: int) -> str:
+        return format_time((self.first + at) * self.judging.window_s * NS)
+
+    def _expected(self, counts: NDArray[np.float64]) -> _Expected:
+        import numpy as np
+
+        usual, scale = np.empty(self.count), np.empty(self.count)
+        for group in self._groups:
+            some = counts[group]
+            if self.judging.method == "zscore":
+                centre, spread = float(some.mean()), float(some.std())
+            else:
+                centre = float(np.median(some))
+                spread = MAD_TO_SIGMA * float(np.median(np.abs(some - centre)))
+            usual[group] = centre
+            # The floor is a Poisson count's spread: plain MAD is 0 where most windows are empty.
+            scale[group] = max(spread, max(centre, 1.0) ** 0.5)
+        return _Expected(usual, scale)
+
+    def _scores(
+        self, counts: NDArray[np.float64], expected: _Expected
+    ) -> tuple[NDArray[np.float64], float]:
+        """Of each window how odd it is, and the score above which it is an anomaly."""
+        import numpy as np
+
+        deviations = (counts - expected.usual) / expected.scale
+        if self.judging.method != "isolation_forest":
+            return deviations, self.judging.threshold
+        from sklearn.ensemble import IsolationForest
+
+        forest = IsolationForest(
+            n_estimators=TREES, max_samples=min(SAMPLES, self.count), random_state=0
+        )
+        rows = np.column_stack([counts, deviations])
+        isolation = -forest.fit(rows).score_samples(rows)  # 0 to 1, higher is odder
+        limit = max(float(np.quantile(isolation, self.judging.quantile)), 0.5)
+        # A forest finds the rarest counts odd; what is within the usual spread is not.
+        odd = np.where(np.abs(deviations) <= 1, 0.0, isolation)
+        return odd * np.sign(deviations), limit
 
 
-def _unusual(
-    type: str,
-    windows: dict[int, list[str]],
-    count: int,
-    method: str,
-    threshold: float,
-    quantile: float,
-) -> Iterator[dict[str, Any]]:
-    import numpy as np
-
-    counts = np.zeros(count)
-    for at, identities in windows.items():
-        counts[at] = len(identities)
-    usual, scores, limit = _scores(counts, method, threshold, quantile)
-    for odd in np.flatnonzero(np.abs(scores) > limit).tolist():
-        identities = windows.get(odd, [])
-        yield {
-            "type": type,
-            "window": odd,
-            "usual": round(float(usual), 3),
-            "observed": int(counts[odd]),
-            "score": round(float(scores[odd]), 3),
-            "threshold": round(float(limit), 3),
-            "events": identities[:SHOWN],
-        }
-
-
-def _scores(
-    counts: NDArray[np.float64], method: str, threshold: float, quantile: float
-) -> tuple[float, NDArray[np.float64], float]:
-    """Usual value, score of each window, and the score above which one is unusual."""
-    import numpy as np
-
-    median = float(np.median(counts))
-    if method == "isolation_forest":
-        return median, *_forest(counts, median, quantile)
-    usual = median if method == "mad" else float(counts.mean())
-    spread = np.abs(counts - median)
-    measured = MAD_TO_SIGMA * np.median(spread) if method == "mad" else counts.std()
-    # The floor is the spread of a Poisson count: plain MAD is zero where most windows are empty.
-    scale = max(float(measured), max(usual, 1.0) ** 0.5)
-    return usual, (counts - usual) / scale, threshold
-
-
-def _forest(
-    counts: NDArray[np.float64], median: float, quantile: float
-) -> tuple[NDArray[np.float64], float]:
-    import numpy as np
-    from sklearn.ensemble import IsolationForest
-
-    forest = IsolationForest(n_estimators=100, max_samples=min(4096, len(counts)), random_state=0)
-    column = counts.reshape(-1, 1)
-    isolation = -forest.fit(column).score_samples(column)  # 0 to 1, higher is odder
-    limit = float(np.quantile(isolation, quantile))
-    near = np.abs(counts - median) <= max(median, 1.0) ** 0.5  # within a Poisson count's spread
-    return np.where(near, 0.0, isolation), max(limit, 0.5)
+def _runs(odd: NDArray[np.int64], scores: NDArray[np.float64]) -> Iterator[list[int]]:
+    """Windows next to each other that are odd in the same direction."""
+    run: list[int] = []
+    for at in odd.tolist():
+        if run and (at != run[-1] + 1 or (scores[at] > 0) != (scores[run[-1]] > 0)):
+            yield run
+            run = []
+        run.append(at)
+    if run:
+        yield run

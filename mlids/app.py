@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from mlids import __version__, assembly, diagnostics, trial
@@ -97,10 +98,10 @@ class MLIDS:
     def _open_logger(self, settings: Any) -> None:
         kept = settings.logging
         logger = EventLogger(
-            kept.logs_dir,
-            max_size=kept.max_size,
-            compression=kept.compression,
-            retention_days=kept.retention_days,
+            **assembly.storing(settings),
+            retention=assembly.retention(settings),
+            correlators=assembly.correlators(settings),
+            thresholds=kept.thresholding,
             metrics=self.metrics,
             tell=self._tell_only,
         )
@@ -141,6 +142,7 @@ class MLIDS:
             return
         deadline = time.monotonic() + STOP_S
         self._end_lanes(deadline - 1.5)
+        logger.settle()
         uptime = round((time.time_ns() - self.started_ns) / 1e9, 3)
         self._log_system("Service Stopped", f"MLIDS {__version__} stopped", uptime=uptime)
         self._end_deliveries(deadline)
@@ -160,6 +162,8 @@ class MLIDS:
         self._settings = settings
         self._end_lanes(time.monotonic() + 30)  # two lanes on one input would read it twice
         self._end_deliveries(time.monotonic() + 3)
+        assert self.logger
+        self.logger.rail.equip(assembly.correlators(settings), settings.logging.thresholding)
         self._build_deliveries(settings)
         try:
             self._build_lanes(settings)
@@ -167,7 +171,8 @@ class MLIDS:
             self.tell(error)
         self._start_parts()
         text = f"{self.config.path} was read again"
-        self._log_system("Configuration Changed", text, path=str(self.config.path))
+        path, inputs = str(self.config.path), self.reporter.names()
+        self._log_system("Configuration Changed", text, path=path, inputs=inputs)
 
     @property
     def running(self) -> bool:
@@ -218,7 +223,8 @@ class MLIDS:
         wanted = _All(list(filters))
         since = time.time_ns() - int(hours * 3.6e12) if hours is not None else 0
         logger = self.logger or EventLogger(self.config.get("logging.logs_dir"))
-        return list(logger.store.query(wanted, since=since, limit=limit))
+        found = filter(wanted.matches, logger.archive.search("", since))
+        return list(islice(found, limit))
 
     def _add(self, kind: str, handler: Any) -> None:
         name = f"{type(handler).__name__}-{len(self._added) + 1}" if kind == "sink" else ""

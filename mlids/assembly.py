@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,11 +20,13 @@ from mlids.config.fields import fields
 from mlids.config.schema import extra, section_of
 from mlids.config.secrets import resolve_secret
 from mlids.errors import ConfigError, MLIDSError
-from mlids.events import EventFilter, NoSettings, Plugin
+from mlids.events import Correlator, EventFilter, NoSettings, Plugin, Severity
 from mlids.lines.recognition import Formats
 from mlids.metrics import Metrics
+from mlids.retention import Policy
 
 if TYPE_CHECKING:
+    from mlids.controls.facts import Circumstances
     from mlids.delivery import Delivery
 
 COMMON = ("enabled", "min_severity", "event_types")  # what a section has beside the plugin's own
@@ -80,6 +83,69 @@ def detectors(settings: Any, kind: type[Batch]) -> dict[str, Detector[Any]]:
         if detector.kind is kind and section(settings, "detectors", name).enabled:
             found[name] = cast(Detector[Any], build(settings, "detectors", name))
     return found
+
+
+def correlators(settings: Any) -> list[Correlator]:
+    """Fresh correlators, all that are enabled."""
+    return [
+        cast(Correlator, build(settings, "correlators", name))
+        for name in registry.names("correlators")
+        if section(settings, "correlators", name).enabled
+    ]
+
+
+def storing(settings: Any) -> dict[str, Any]:
+    """How events are stored, as options of an `EventLogger`, whoever writes them."""
+    kept = settings.logging
+    return {
+        "logs_dir": kept.logs_dir,
+        "max_size": kept.max_size,
+        "rotate_s": kept.rotate_hours * 3600,
+        "compression": kept.compression,
+        "seals": kept.seals_dir or None,
+    }
+
+
+def retention(settings: Any) -> Policy:
+    """How long stored events are kept."""
+    kept = settings.logging
+    by_severity = {Severity(name).value: days for name, days in kept.retention_by_severity.items()}
+    return Policy(kept.retention_days, by_severity, kept.retention_bytes)
+
+
+def circumstances(settings: Any) -> Circumstances:
+    """What the configuration says of this host, for compliance."""
+    from mlids.controls.facts import Circumstances
+
+    what, kept = settings.monitoring, retention(settings)
+    inputs = [
+        f"{kind} {name}"
+        for kind, value in (
+            ("network", what.interface),
+            ("files", what.directory),
+            ("logs", what.app_log),
+        )
+        for name in listed(value)
+    ]
+    told = {
+        name: section(settings, folder, name)
+        for folder in ("integrations", "notifiers")
+        for name in registry.names(folder)
+        if section(settings, folder, name).enabled and name != "console"
+    }
+    return Circumstances(
+        retention_days=min((d for d in (kept.days, *kept.by_severity.values()) if d), default=0),
+        inputs=inputs if what.enabled else [],
+        told=sorted(told),
+        copies=sorted(name for name, chosen in told.items() if _leads_elsewhere(chosen)),
+    )
+
+
+def _leads_elsewhere(chosen: Any) -> bool:
+    """Whether a sink's peer is another machine."""
+    values = [getattr(chosen, key, "") for key in ("host", "url", "elasticsearch_url")]
+    hosts = [urlsplit(value).hostname or value for value in values if value]
+    return any(host not in ("localhost", "::1") and not host.startswith("127.") for host in hosts)
 
 
 def formats(settings: Any) -> Formats:

@@ -6,6 +6,8 @@ bidirectional controls or invisible letters make a line say what it does not.
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -53,6 +55,26 @@ def csv_safe(text: str) -> str:
     )
     text = terminal_safe(text, len(text))
     return "'" + text if formula else text
+
+
+def json_safe(encoded: bytes) -> bytes:
+    r"""JSON whose text cannot act on who looks at the raw lines; decoded it is the same.
+
+    Whatever `terminal_safe` would not show as it is (escape and bidirectional controls, separators
+    of lines, invisible letters) is written as ``\uXXXX``. encoded: JSON without line ends inside.
+    """
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return _BEYOND.sub(_in_json, encoded.decode()).encode()
+
+
+_BEYOND = re.compile("[^\x00-\x7e]+")
+
+
+def _in_json(run: re.Match[str]) -> str:
+    text = run.group()
+    pairs = zip(text, _visible(text), strict=True)
+    return "".join(char if char == shown else json.dumps(char)[1:-1] for char, shown in pairs)
 
 
 def _visible(text: str) -> list[str]:

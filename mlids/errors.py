@@ -72,8 +72,11 @@ ERRORS: dict[str, ErrorInfo] = {
 class MLIDSError(Exception):
     """An error with a stable code.
 
-    Attributes: `code` ("E003"), `message` (one line: what happened), `hint` (one line: what to do).
+    Attributes: `code` ("E003"), `message` (one line: what happened), `hint` (one line: what to do),
+    `exit_status` of a command that it ends.
     """
+
+    exit_status = 3
 
     def __init__(self, code: str, message: str = "", hint: str = "") -> None:
         info = ERRORS[code]

@@ -62,6 +62,7 @@ TYPES: dict[str, tuple[str, str]] = {
     "Incident": ("HIGH", "system"),
     "Monitoring Gap": ("MEDIUM", "system"),
     "Configuration Changed": ("LOW", "system"),
+    "Events Suppressed": ("LOW", "system"),
     "Log Retention": ("LOW", "system"),
     "Service Started": ("LOW", "system"),
     "Service Stopped": ("LOW", "system"),
@@ -165,10 +166,11 @@ class Event(dict[str, Any]):
     def entity(self) -> str:
         """Whom or what it is about: the blamed address, else user, path or target, else ""."""
         details = self.get("details")
-        if not isinstance(details, Mapping):
-            return ""
-        keys = ("ip", "user", "path", "target")
-        return next((str(details[key]) for key in keys if details.get(key)), "")
+        if isinstance(details, Mapping):
+            for key in ("ip", "user", "path", "target"):
+                if value := details.get(key):
+                    return str(value)
+        return ""
 
     def replace(self, **changes: Any) -> Event:
         """A copy with other values."""
@@ -190,7 +192,7 @@ class Event(dict[str, Any]):
         except AttributeError:
             known = b""
         if not known:
-            self._encoded: bytes = _encode(self)
+            self._encoded: bytes = _encoded(self)
         return known or self._encoded
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -207,6 +209,24 @@ class Event(dict[str, Any]):
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:  # names of files can be bytes that are no text
+        return _encode(_as_text(value))
+
+
+def _as_text(value: Any) -> Any:
+    """The same with what is no Unicode written as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_as_text(key): _as_text(inner) for key, inner in value.items()}
+    return [_as_text(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -341,8 +361,31 @@ class Action(Plugin):
 
 
 class Correlator(Plugin):
-    """Makes further events out of events. Never reads the clock: time comes from the events."""
+    """Makes further events out of events. Never reads the clock: time comes from the events.
+
+    The law is that of detectors: what it says does not depend on how events are cut into calls. Its
+    state is bounded. It is asked by one thread at a time, and never about what correlators said.
+    """
 
     def correlate(self, events: Iterable[Event]) -> Iterable[Event]:
         """The further events that these give rise to."""
         raise NotImplementedError  # abstract
+
+    def joined(self, event: Event) -> str:
+        """The `correlation_id` that an event of the latest `correlate` takes on, "" for its own."""
+        return ""
+
+    def flush(self) -> Iterable[Event]:
+        """MLIDS stops, or the recording ends: what is still held back."""
+        return ()
+
+    def save(self) -> dict[str, Any]:
+        """The state, as data that msgpack can carry; it is taken up after a restart."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state that `save` gave."""
+
+    def counts(self) -> dict[str, int]:
+        """Losses to be told: evicted."""
+        return {}

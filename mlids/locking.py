@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from mlids.errors import MLIDSError
 
 NAME = "mlids.lock"
+ATTEMPTS = 20
 
 
 class FolderLock:
@@ -21,12 +23,17 @@ class FolderLock:
     def acquire(self) -> None:
         """Take it. Raises `MLIDSError` E006 (another process has it), E004 or E106."""
         handle = self._opened()
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            other = holder(self.folder)
-            raise MLIDSError("E006", f"{self.folder} is in use by process {other}") from error
+        for attempt in range(ATTEMPTS):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                other = holder(self.folder)
+                if other is None and attempt < ATTEMPTS - 1:
+                    time.sleep(0.01)  # somebody only looked whether it is held
+                    continue
+                os.close(handle)
+                raise MLIDSError("E006", f"{self.folder} is in use by process {other}") from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._handle = handle

@@ -1,6 +1,7 @@
 """EventLogger: the one place that events pass, from whoever makes them to whoever takes them.
 
-Each event is stamped, correlated, encoded once, stored and handed to its receivers, in this order.
+Each event is stamped, suppressed or correlated (`mlids.rail`), encoded once, stored and handed to
+its receivers, in this order.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mlids import retention
+from mlids import columns
 from mlids.alerts import ActiveAlerts
 from mlids.errors import MLIDSError
 from mlids.events import TYPES, Correlator, Event, Severity, detection_id
 from mlids.metrics import Metrics
+from mlids.rail import DURABLE_S, Rail
+from mlids.retention import Policy, Retention, Step
 from mlids.store import EventStore
+from mlids.suppression.thresholding import Thresholding
+
+if TYPE_CHECKING:
+    from mlids.archive import Archive
 
 _log = logging.getLogger(__name__)
 HOUR_NS = 3600 * 1_000_000_000
@@ -35,8 +42,9 @@ class Receiver(Protocol):
 class EventLogger:
     """Stores events below `logs_dir` and hands them on. Thread-safe.
 
-    max_size, compression: of the store's segments; retention_days: how long segments are kept (0:
-    for ever); tell: called with an error that the operator should see.
+    max_size, rotate_s, compression, seals: of the store (`EventStore`); retention: how long its
+    segments are kept; correlators, thresholds: what the rail is equipped with (`mlids.rail`); tell:
+    called with an error that the operator should see.
     """
 
     def __init__(
@@ -44,19 +52,36 @@ class EventLogger:
         logs_dir: str | os.PathLike[str] = "logs",
         *,
         max_size: int = 10_485_760,
+        rotate_s: float = 86_400,
         compression: str = "zstd",
-        retention_days: int = 0,
+        seals: str | os.PathLike[str] | None = None,
+        retention: Policy = Policy(),  # noqa: B008 - frozen
+        correlators: Sequence[Correlator] = (),
+        thresholds: Sequence[Thresholding] = (),
         metrics: Metrics | None = None,
         tell: Callable[[MLIDSError], None] = lambda error: _log.error("%s", error),
     ) -> None:
-        self.store = EventStore(logs_dir, max_size=max_size, compression=compression, tell=tell)
-        self.retention_days = retention_days
+        self.store = EventStore(
+            logs_dir,
+            max_size=max_size,
+            rotate_s=rotate_s,
+            compression=compression,
+            seals=seals,
+            tell=tell,
+            on_loss=self._tell_loss,
+            on_sealed=self._sealed,
+        )
+        self._retention = Retention(self.store.folder, retention, self.store.sealer)
+        self._retaining = threading.Lock()
         self.metrics = metrics or Metrics()
         self.alerts = ActiveAlerts()
         self.recent: deque[Event] = deque(maxlen=50)
         self.receivers: Sequence[Receiver] = ()
-        self.correlators: Sequence[Correlator] = ()
-        self._order = threading.Lock()
+        self.rail = Rail(
+            self.store.folder, self._keep, self.store.wait, metrics=self.metrics, tell=tell
+        )
+        self.rail.equip(correlators, thresholds)
+        self._closing = False
 
     @property
     def logs_dir(self) -> Path:
@@ -66,26 +91,32 @@ class EventLogger:
     def open(self) -> None:
         """Take the store. Raises `MLIDSError` E006 (in use), E004 or E106."""
         self.store.open()
+        self.rail.open()
         self.apply_retention()
 
     def log(self, event: Event) -> int:
         """Pass one event; returns at once, with the ticket that `EventStore.wait` takes."""
-        event = event.stamped()
-        ticket = self._keep(event)
-        for correlator in self.correlators:
-            for further in _guarded(correlator, event, self.metrics):
-                ticket = self._keep(further.stamped())
-        return ticket
+        self.passed(event)
+        return self.rail.ticket
+
+    def passed(self, event: Event) -> list[Event]:
+        """Pass one event and return what was stored: nothing, or it and what it gave rise to."""
+        if not (self.rail.running or self._closing):
+            self.open()
+        return self.rail.passed(event)
+
+    def settle(self) -> list[Event]:
+        """Store what correlators and suppressions hold back, and return it; `close` does so too."""
+        return self.rail.settle()
 
     def _keep(self, event: Event) -> int:
-        with self._order:  # receivers see events in the order of the store
-            ticket = self.store.append(event.encoded())
-            for receiver in self.receivers:
-                receiver.put(event)
+        """Called by the rail, one event at a time: receivers see them in the order of the store."""
+        ticket = self.store.append(event.encoded())
+        for receiver in self.receivers:
+            receiver.put(event)
         self.recent.append(event)
         self.alerts.add(event, time.monotonic())
-        self.metrics.add("events_total")
-        self.metrics.add(f"events{{severity={event['severity']}}}")
+        self.metrics.count("events_total", f"events{{severity={event['severity']}}}")
         return ticket
 
     def log_event(
@@ -122,17 +153,52 @@ class EventLogger:
     def search_events(
         self, query: str = "", hours: float = 24, limit: int | None = None
     ) -> list[Event]:
-        """Events of the last `hours` that have the text in a value, whatever its case."""
+        """Events of the last `hours` that match a query, in the order they were written.
+
+        query: as docs/reference/query.md has it; limit: at most so many. Raises `QueryError`.
+        """
         since = time.time_ns() - int(hours * HOUR_NS)
-        return list(self.store.query(since=since, text=query.strip().strip('"'), limit=limit))
+        return list(self.archive.search(query, since, limit=limit))
+
+    @property
+    def archive(self) -> Archive:
+        """What is stored, to be asked; everything that was logged so far is in it."""
+        from mlids.archive import Archive  # a sensor that nobody asks does without it
+
+        self.store.flush(5)
+        return Archive(self.logs_dir)
+
+    def _sealed(self) -> None:
+        """There is one more segment; of a store that is closed by now, others take care."""
+        if self.rail.running:
+            self.apply_retention()
+            columns.behind(self.logs_dir)
 
     def apply_retention(self) -> None:
-        """Delete segments that are older than `retention_days`, as a recorded step."""
-        for path, size in retention.expired(self.logs_dir, self.retention_days, time.time()):
-            details = {"path": path.name, "bytes": size, "retention_days": self.retention_days}
-            details["description"] = f"{path.name} is older than {self.retention_days} days"
-            self.store.wait(self.log(_system("Log Retention", "LOW", details)), 5)
-            retention.delete(path)
+        """Remove or thin what the policy does not keep, as recorded steps."""
+        with self._retaining:
+            for step in self._retention.due(time.time()):
+                if self._closing or not self._retain(step):
+                    return
+
+    def _retain(self, step: Step) -> bool:
+        """Do one step; False where the disk does not take the event that tells it."""
+        figures = {"path": step.path.name, "bytes": step.size, "keep": list(step.keep)}
+        details = {"description": step.text, "path": step.path.name, "metadata": figures}
+        if not self.store.wait(self.log(_system("Log Retention", "LOW", details)), DURABLE_S):
+            return False
+        try:
+            self._retention.carry_out(step)
+        except (OSError, MLIDSError) as error:
+            _log.warning("%s: not done: %s", step.text, error)
+        return True
+
+    def _tell_loss(self, count: int) -> None:
+        """The disk takes events again: some did not find room in memory meanwhile."""
+        text = f"{count:,} events were dropped while the disk took none"
+        figures = {"input": "event store", "what": "dropped", "amount": count}
+        details = {"description": text, "metadata": figures}
+        self.log(_system("Monitoring Gap", "MEDIUM", details))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything logged so far is on the disk; False where time ran out."""
@@ -140,17 +206,16 @@ class EventLogger:
 
     def close(self) -> None:
         """Write what waits and let go of the store."""
-        self.store.close()
+        self._closing = True  # whoever logs meanwhile must not open it again
+        try:
+            self.rail.close()
+            idle = self._retaining.acquire(timeout=DURABLE_S)  # a step that was begun is done
+            self.store.close()
+            if idle:
+                self._retaining.release()
+        finally:
+            self._closing = False
 
 
 def _system(type: str, severity: str, details: Mapping[str, Any]) -> Event:
     return Event.new(type, severity, "system", details, time_ns=time.time_ns(), rule="logger")
-
-
-def _guarded(correlator: Correlator, event: Event, metrics: Metrics) -> list[Event]:
-    try:
-        return list(correlator.correlate([event]))
-    except Exception:
-        metrics.add(f"failures{{plugin={correlator.name}}}")
-        _log.exception("correlator %s failed", correlator.name)
-        return []

@@ -20,6 +20,12 @@ class Metrics:
         with self._lock:
             self._values[name] = self._values.get(name, 0) + amount
 
+    def count(self, *names: str) -> None:
+        """Count each of these up by one."""
+        with self._lock:
+            for name in names:
+                self._values[name] = self._values.get(name, 0) + 1
+
     def set(self, name: str, value: float) -> None:
         """Set a gauge."""
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 
+LAST_NS = 2**63 - 1  # of what 64 bits hold; in 2262
+
 
 def format_time(time_ns: int) -> str:
     """Nanoseconds since 1970 as ``2025-01-13T10:30:45.123456Z`` (UTC, microseconds)."""
@@ -28,7 +30,8 @@ def _day(days: int) -> str:
 def parse_time(text: str) -> int:
     """Nanoseconds since 1970 of an ISO 8601 time; one without a zone is UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * 1_000_000_000 + moment.microsecond * 1000
+    past = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return ((past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds) * 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

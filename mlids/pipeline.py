@@ -100,7 +100,7 @@ class Lane:
         for name, detector in self.detectors.items():
             if isinstance(batch, detector.kind):
                 said += self._asked(name, detector.inspect, batch)
-        said.sort(key=_order)
+        said.sort(key=order)
         for event in said:
             self._ticket = self.logger.log(event)
         return said
@@ -191,6 +191,6 @@ class Lane:
                 self.detectors[name] = type(detector)(**msgspec.structs.asdict(detector.settings))
 
 
-def _order(event: Event) -> tuple[int, int]:
+def order(event: Event) -> tuple[int, int]:
     """What happened first comes first, and single signs before what they add up to."""
     return event.time_ns, Severity(event["severity"]).rank

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 
-from mlids import segments
 from mlids.events import Event, Severity
+from mlids.moments import LAST_NS
+from mlids.proofs import bare
 
-_log = logging.getLogger(__name__)
+_SEVERITIES = [severity.value for severity in Severity]  # a list: what stands there may be any type
 
 
-def events(path: Path, needle: bytes = b"") -> Iterator[Event]:
-    """The events of one file; a line that is none is passed over, with a word in the log.
+def read(line: bytes) -> Event | None:
+    """The event that a stored line holds, without its proof; None where it holds none.
 
-    needle: only lines that have these bytes, in whatever case. Raises EOFError where the file is
-    damaged, behind the last event that could be read.
+    An event must be whole (`is_whole`) and of a time from 1970 to 2262, which 64 bits hold.
     """
-    for number, line in enumerate(segments.lines(path), 1):
-        if needle and needle not in line.lower():
-            continue
-        try:
-            event = Event.decode(line)
-        except (msgspec.DecodeError, TypeError, ValueError):  # no JSON, or no object
-            event = Event()
-        if is_whole(event):
-            yield event
-        else:
-            _log.warning("%s: line %d is no event", path, number)
+    try:
+        event = Event.decode(bare(line))
+        if is_whole(event) and 0 <= event.time_ns < LAST_NS:
+            return event
+    except (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError):
+        pass  # no JSON, no object, no time
+    return None
 
 
 def is_whole(event: Event) -> bool:
@@ -45,15 +37,3 @@ def is_whole(event: Event) -> bool:
         and isinstance(event.get("source"), str)
         and isinstance(event.get("details"), dict)
     )
-
-
-_SEVERITIES = [severity.value for severity in Severity]  # a list: what stands there may be any type
-
-
-def holds(value: object, text: str) -> bool:
-    """True where a value anywhere in it has the (casefolded) text."""
-    if isinstance(value, dict):
-        return any(holds(inner, text) for inner in value.values())
-    if isinstance(value, list):
-        return any(holds(inner, text) for inner in value)
-    return text in str(value).casefold()

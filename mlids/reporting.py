@@ -164,6 +164,7 @@ class Reporter:
                     drops[f"{name} {what}"] += count
         if self.app.logger:
             drops["store dropped"] = self.app.logger.store.dropped
+            drops.update(self.app.logger.rail.correlation.counts())
         return {name: count for name, count in drops.items() if count}
 
 

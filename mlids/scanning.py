@@ -9,18 +9,20 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from mlids import assembly
 from mlids.batches import InputStatus, LineBatch, Monitor, PacketBatch
 from mlids.capture.recordings import sniff
+from mlids.correlation.stage import Correlation
 from mlids.errors import MLIDSError
 from mlids.events import Event, Severity
 from mlids.merging import merged
+from mlids.pipeline import order
 
 HEAD = 1 << 17  # zstd gives nothing before its first block is whole
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -77,16 +79,32 @@ def _meant(paths: Sequence[str]) -> Iterator[str]:
             raise MLIDSError("E007", f"{name} does not exist")
 
 
+class Stage(Protocol):
+    """What events pass behind the detectors."""
+
+    def passed(self, event: Event) -> list[Event]:
+        """What is left of an event, and what it gave rise to."""
+
+    def settle(self) -> list[Event]:
+        """What was held back."""
+
+
 class Scan:
-    """One scan of several recordings: iterate it for the events, then read `summary`."""
+    """One scan of several recordings: iterate it for the events, then read `summary`.
+
+    stage: what events pass behind the detectors; an `EventLogger` also stores them. None: they are
+    correlated, as `start` does.
+    """
 
     def __init__(
         self,
         settings: Any,
         paths: Sequence[str],
         tell: Callable[[MLIDSError], None],
+        stage: Stage | None = None,
     ) -> None:
         self.settings = settings
+        self.stage = stage or Correlation(assembly.correlators(settings))
         self.summary = Summary()
         self.on_tell = tell
         self.monitors: dict[str, list[Monitor]] = {"pcap": [], "logs": []}
@@ -129,17 +147,25 @@ class Scan:
 
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
-        for name, kind in (("pcap", PacketBatch), ("logs", LineBatch)):
-            if not self.monitors[name]:
-                continue
-            detectors = assembly.detectors(self.settings, kind)
-            for batch in merged(self._batches(monitor) for monitor in self.monitors[name]):
-                for detector in detectors.values():
-                    yield from map(self._counted, detector.inspect(batch))
-            for plugin, detector in detectors.items():
-                yield from map(self._counted, detector.flush())
-                self._given_up(plugin, detector)
+        detectors = {
+            kind: assembly.detectors(self.settings, kind)
+            for name, kind in (("pcap", PacketBatch), ("logs", LineBatch))
+            if self.monitors[name]
+        }
+        inputs = [monitor for group in self.monitors.values() for monitor in group]
+        for batch in merged(self._batches(monitor) for monitor in inputs):
+            asked = detectors[PacketBatch if isinstance(batch, PacketBatch) else LineBatch].values()
+            yield from self._passed(event for one in asked for event in one.inspect(batch))
+        for found in detectors.values():
+            for name, detector in found.items():
+                yield from self._passed(detector.flush())
+                self._given_up(name, detector)
+        yield from map(self._counted, self.stage.settle())
         self._conclude(time.monotonic() - began)
+
+    def _passed(self, events: Iterable[Event]) -> Iterator[Event]:
+        for event in sorted(events, key=order):
+            yield from map(self._counted, self.stage.passed(event))
 
     def _given_up(self, name: str, detector: Any) -> None:
         """What a detector had no room for, so that nobody takes silence for safety."""

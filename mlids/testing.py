@@ -3,6 +3,7 @@
 ::
 
     check_detector(lambda: PortScan(), packets(...))
+    check_correlator(lambda: Threshold(rules=[...]), [event(...), ...])
     check_sink(lambda: MySink(url))
 """
 
@@ -25,7 +26,7 @@ from mlids.batches import (
     PacketBatch,
 )
 from mlids.capture.crafting import Frame
-from mlids.events import Event, EventSink
+from mlids.events import Correlator, Event, EventSink
 from mlids.volume import NS
 
 START_NS = 1_736_764_245 * NS  # 2025-01-13T10:30:45Z, when the examples happen
@@ -144,6 +145,41 @@ def check_detector(
     if restart:
         _same(whole, _with_restarts(make, cut(batch, 4)), "restarted three times")
     return whole
+
+
+def check_correlator(
+    make: Callable[[], Correlator],
+    events: Sequence[Event],
+    pieces: Sequence[int] = (1, 2, 3, 7, 50),
+) -> list[Event]:
+    """Hold a correlator to the law and return what it said about these events.
+
+    They are given in several cuts, and once more with the state saved and restored into a fresh
+    correlator between any two of them. Raises AssertionError where the further events differ.
+    """
+    stamped = [one.stamped() for one in events]
+    whole = _correlated(make, [stamped])
+    for count in pieces:
+        bounds = [len(stamped) * n // count for n in range(count + 1)]
+        cuts = [stamped[a:b] for a, b in pairwise(bounds)]
+        _same(whole, _correlated(make, cuts), f"cut into {count}")
+        _same(whole, _correlated(make, cuts, restart=True), f"cut into {count}, restarted")
+    return whole
+
+
+def _correlated(
+    make: Callable[[], Correlator], cuts: Sequence[Sequence[Event]], restart: bool = False
+) -> list[Event]:
+    import msgspec
+
+    correlator, said = make(), []
+    for events in cuts:
+        if restart:
+            state = msgspec.msgpack.decode(msgspec.msgpack.encode(correlator.save()))
+            correlator = make()
+            correlator.restore(state)
+        said += list(correlator.correlate(events))
+    return said + list(correlator.flush())
 
 
 def _with_restarts(make: Callable[[], Detector[Any]], batches: Sequence[Batch]) -> list[Event]:

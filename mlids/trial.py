@@ -22,6 +22,7 @@ def require(settings: Any) -> None:
     try:
         assembly.handlers(settings)
         assembly.live_monitors(settings, Path(), [])
+        assembly.correlators(settings)
         for kind in KINDS:
             assembly.detectors(settings, kind)
     except MLIDSError:

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from mlids.analyzer import Analyzer
@@ -50,6 +51,8 @@ def test_export(analyzer, tmp_path):
     rows = analyzer.export_report("csv", tmp_path / "report.csv").read_text().splitlines()
     assert len(rows) == 12
     assert "'=cmd()" in rows[-1] and '"a,b"' in rows[-1]
+    page = analyzer.export_report("html", tmp_path / "report.html", report="incidents")
+    assert page.read_text().startswith("<!doctype html>")
     with pytest.raises(MLIDSError) as caught:
         analyzer.export_report("xls", tmp_path / "report.xls")
     assert caught.value.code == "E105"
@@ -76,13 +79,44 @@ def test_a_burst_is_an_anomaly_and_names_its_events(tmp_path, method):
     store.close()
     analyzer = Analyzer(tmp_path, clock=lambda: START_NS + 200 * 300 * NS)
     found = analyzer.detect_anomalies(window_hours=24, method=method)
-    assert found[0]["type"] == "Failed Login"
+    assert {(one["by"], one["value"]) for one in found} == {
+        ("type", "Failed Login"),
+        ("ip", "192.0.2.7"),
+        ("user", "admin"),
+    }
     assert found[0]["observed"] == 81
     assert found[0]["method"] == method
     assert "burst-0" in found[0]["events"]
-    assert found[0]["since"] == "2025-01-13T23:00:45.000000Z"
-    assert len(found) == 1
+    assert found[0]["since"] == "2025-01-13T23:00:00.000000Z"  # windows begin at whole ones
+    assert len(found) == 3
     assert analyzer.detect_anomalies(window_hours=2, method=method) == []
+
+
+def test_names_of_attackers_are_no_queries(tmp_path):
+    store = EventStore(tmp_path)
+    names = ['"', "\\", "a OR b", "*", "x" * 5000, "\ud800", "(((("]
+    for n in range(200):
+        details = {"ip": names[n % 7], "user": names[(n + 1) % 7]}
+        store.append(event(seconds=n * 300, details=details).encoded())
+    store.close()
+    analyzer = Analyzer(tmp_path, clock=lambda: START_NS + 200 * 300 * NS)
+    assert analyzer.detect_anomalies() == []
+    assert analyzer.generate_summary()["total"] == 200
+
+
+@pytest.mark.parametrize("name", ["summary", "compliance", "incidents", "executive"])
+def test_every_report_can_be_json_and_read(analyzer, name):
+    found = analyzer.report(name, analyzer.period(30))
+    assert json.loads(msgspec.json.encode(found.data))
+    assert found.document.title
+    assert found.document.sections
+
+
+def test_what_could_not_be_read_is_told_in_the_summary(analyzer):
+    with (analyzer.archive.folder / "mlids.jsonl").open("ab") as file:
+        file.write(b"garbage\n{torn")
+    (note,) = [n for n in analyzer.generate_summary()["left_out"] if "no event" in n]
+    assert "mlids.jsonl: line 13" in note
 
 
 def test_an_unknown_method_is_e105(analyzer):

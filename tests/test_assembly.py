@@ -89,3 +89,13 @@ def test_secrets_come_from_the_environment(tmp_path, monkeypatch):
     assert caught.value.code == "E002"
     monkeypatch.setenv("HEC_TOKEN", "abc")
     assert assembly.build(chosen, "integrations", "splunk").settings.token == "abc"
+
+
+def test_correlators_are_built_with_their_rules(tmp_path):
+    manager = settings(
+        tmp_path,
+        "correlators: {sequence: {enabled: false}, threshold: {rules: [{name: a, count: 3}]}}",
+    )
+    made = {one.name: one for one in assembly.correlators(manager)}
+    assert made.keys() == {"incident", "threshold"}
+    assert made["threshold"].settings.rules[0].count == 3

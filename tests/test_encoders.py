@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlids.encoders import cells, fitted, terminal_safe
+from mlids.encoders import cells, fitted, json_safe, terminal_safe
 
 PAYLOADS = [
     "\x1b[2J\x1b[H",  # clear the screen
@@ -89,3 +91,17 @@ def test_what_is_fitted_fits(text: str, width: int) -> None:
 def test_wide_letters_take_two_columns() -> None:
     assert cells("明日") == 4
     assert fitted("明日香", 5) == "明日…"
+
+
+@given(st.text())
+def test_json_is_the_same_and_acts_on_nobody(text: str) -> None:
+    encoded = msgspec.json.encode({"a": text, text: 1})
+    safe = json_safe(encoded)
+    assert json.loads(safe) == json.loads(encoded)
+    assert terminal_safe(safe.decode(), len(safe)) == safe.decode()
+
+
+def test_invisible_letters_of_json_are_escaped_and_names_are_not() -> None:
+    encoded = msgspec.json.encode("Zo\u202eë\x7f \x9b \u2028 \U000e0041")
+    shown = '"Zo\\u202eë\\u007f \\u009b \\u2028 \\udb40\\udc41"'
+    assert json_safe(encoded).decode() == shown

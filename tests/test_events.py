@@ -159,3 +159,11 @@ def test_known_types_have_a_severity_and_a_source():
     for severity, source in TYPES.values():
         assert Severity(severity)
         assert source in ("network", "host", "application", "system")
+
+
+def test_names_that_are_no_text_are_encoded_as_escapes():
+    made = event(details={"path": "/tmp/\udcff", "\ud800": [("x", "\udc80")]}).stamped()
+    assert Event.decode(made.encoded()).details == {
+        "path": "/tmp/\\udcff",
+        "\\ud800": [["x", "\\udc80"]],
+    }

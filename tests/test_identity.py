@@ -1,3 +1,4 @@
+import os
 import uuid
 
 from mlids.identity import detection_id, host_name, random_id
@@ -19,3 +20,16 @@ def test_random_ids_are_random_uuids():
 
 def test_the_machine_has_a_name():
     assert host_name()
+
+
+def test_a_forked_process_draws_ids_of_its_own():
+    random_id()  # some are drawn ahead
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(write, random_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 36).decode() != random_id()
+    os.close(read)
+    os.close(write)

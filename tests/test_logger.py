@@ -6,6 +6,8 @@ import pytest
 from mlids.errors import MLIDSError
 from mlids.events import Correlator, Event
 from mlids.logger import EventLogger
+from mlids.proofs import bare
+from mlids.retention import Policy
 from mlids.testing import event
 
 
@@ -49,7 +51,7 @@ def test_severity_and_source_follow_from_the_type(logger):
 def test_an_acknowledged_event_is_on_the_disk(logger):
     made = logger.log_event("Failed Login")
     line = (logger.logs_dir / "mlids.jsonl").read_bytes()
-    assert Event.decode(line) == made
+    assert Event.decode(bare(line)) == made
 
 
 def test_search_looks_at_values_and_hours(logger):
@@ -69,7 +71,7 @@ def test_receivers_see_events_in_the_order_of_the_store(logger):
     for n in range(50):
         logger.log(event(seconds=n))
     logger.flush()
-    assert kept == list(logger.store.query())
+    assert kept == list(logger.archive.search())
     assert [e["timestamp"] for e in logger.recent] == [e["timestamp"] for e in kept]
 
 
@@ -83,10 +85,10 @@ def test_correlators_add_events_and_may_fail(logger):
         def correlate(self, events):
             raise RuntimeError("no")
 
-    logger.correlators = [Broken(), Echo()]
+    logger.rail.equip([Broken(), Echo()])
     logger.log(event())
     logger.flush()
-    assert [e.type for e in logger.store.query()] == ["Failed Login", "Incident"]
+    assert [e.type for e in logger.archive.search()] == ["Failed Login", "Incident"]
     assert any(name.startswith("failures") for name in logger.metrics.snapshot())
 
 
@@ -106,12 +108,12 @@ def test_retention_deletes_old_segments_as_a_recorded_step(tmp_path):
     os.utime(old, (1, 1))
     young = logs / "mlids-20990101T000000Z-1.jsonl"
     young.write_bytes(event().encoded() + b"\n")
-    logger = EventLogger(logs, retention_days=90)
+    logger = EventLogger(logs, retention=Policy(days=90))
     logger.open()
     logger.close()
     assert not old.exists()
     assert young.exists()
-    (step,) = [e for e in logger.store.query() if e.type == "Log Retention"]
+    (step,) = [e for e in logger.archive.search() if e.type == "Log Retention"]
     assert step.details["path"] == old.name
 
 

@@ -7,8 +7,9 @@ def test_counters_and_gauges():
     metrics = Metrics()
     metrics.add("a")
     metrics.add("a", 4)
+    metrics.count("a", "c")
     metrics.set("b", 2.5)
-    assert metrics.snapshot() == {"a": 5, "b": 2.5}
+    assert metrics.snapshot() == {"a": 6, "b": 2.5, "c": 1}
     assert metrics.get("none") == 0
 
 

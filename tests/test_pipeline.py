@@ -86,12 +86,12 @@ def run(logger, steps, detectors, **options):
 
 
 def types(logger):
-    return [e.type for e in logger.store.query()]
+    return [e.type for e in logger.archive.search()]
 
 
 def test_batches_become_events(logger):
     run(logger, ["a", "b"], {"echo": Echo()})
-    assert [e.details.get("line") for e in logger.store.query()] == ["a", "b", None]
+    assert [e.details.get("line") for e in logger.archive.search()] == ["a", "b", None]
 
 
 def test_the_checkpoint_moves_once_what_was_found_is_stored(logger):
@@ -112,7 +112,7 @@ def test_a_monitor_that_fails_is_opened_again_and_told_once(logger, monkeypatch)
     lane.start()
     assert lane.join(10)
     logger.flush()
-    assert [e.details.get("line") for e in logger.store.query()] == ["a", "b", None]
+    assert [e.details.get("line") for e in logger.archive.search()] == ["a", "b", None]
     assert [error.code for error in told] == ["E103"]
     assert lane.monitor.calls.count("open") == 2
 
@@ -131,7 +131,7 @@ def test_windows_survive_a_restart(logger, tmp_path):
     state.mkdir()
     run(logger, ["a", "b"], {"echo": Echo()}, state=state)
     run(logger, ["c"], {"echo": Echo()}, state=state)
-    assert [e.details["seen"] for e in logger.store.query() if "seen" in e.details] == [1, 2, 3]
+    assert [e.details["seen"] for e in logger.archive.search() if "seen" in e.details] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\xc1garbage", msgspec.msgpack.encode([1]), b"\x80"])
@@ -177,7 +177,8 @@ def test_a_disk_that_takes_nothing_neither_stalls_the_input_nor_moves_its_checkp
     monkeypatch.setattr("mlids.pipeline.KEEP_EVERY_S", 0)
     logger = EventLogger(tmp_path / "logs", tell=lambda error: None)
     logger.open()
-    taking, logger.store._write = logger.store._write, full
+    writer = logger.store._writer
+    taking, writer.write = writer.write, full
     feed = Feed([b"a"] * 50)
     lane = Lane(feed, {"echo": Echo()}, logger)
     began = time.monotonic()
@@ -185,9 +186,9 @@ def test_a_disk_that_takes_nothing_neither_stalls_the_input_nor_moves_its_checkp
     assert lane.join(10)
     assert time.monotonic() - began < 1  # and not 0.1 s a batch
     assert "delivered" not in feed.calls
-    logger.store._write = taking
+    writer.write = taking
     assert logger.flush(10)
-    assert len(list(logger.store.query())) == 51
+    assert len(list(logger.archive.search())) == 51
     logger.close()
 
 
@@ -202,7 +203,7 @@ def test_a_checkpoint_that_cannot_be_written_is_no_failure_of_the_input(tmp_path
     lane.start()
     assert lane.join(10)
     assert told == []
-    assert len(list(logger.store.query())) == 3
+    assert len(list(logger.archive.search())) == 3
     logger.close()
 
 

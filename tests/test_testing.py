@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from mlids.batches import Detector, LineBatch
-from mlids.events import Event, EventSink
+from mlids.events import Correlator, Event, EventSink
 from mlids.testing import (
     START_NS,
     changes,
+    check_correlator,
     check_detector,
     check_sink,
     cut,
@@ -60,6 +61,35 @@ def test_a_detector_that_keeps_the_law_passes():
 def test_one_that_breaks_it_fails(broken):
     with pytest.raises(AssertionError):
         check_detector(broken, TEXT)
+
+
+class Pairs(Correlator):
+    """Tells every second event; forgets where it was, unless it is asked to keep it."""
+
+    def __init__(self, keeps=True, whole=True):
+        super().__init__()
+        self.seen, self.keeps, self.whole = 0, keeps, whole
+
+    def correlate(self, events):
+        self.seen = self.seen if self.whole else 0
+        for _ in events:
+            self.seen += 1
+            if self.seen % 2 == 0:
+                yield said(self.seen)
+
+    def save(self):
+        return {"seen": self.seen} if self.keeps else {}
+
+    def restore(self, state):
+        self.seen = state.get("seen", 0)
+
+
+def test_correlators_are_held_to_the_same_law():
+    assert len(check_correlator(Pairs, [event()] * 9)) == 4
+    with pytest.raises(AssertionError, match="restarted"):
+        check_correlator(lambda: Pairs(keeps=False), [event()] * 9)
+    with pytest.raises(AssertionError, match="cut into"):
+        check_correlator(lambda: Pairs(whole=False), [event()] * 9)
 
 
 def test_cuts_lose_nothing():

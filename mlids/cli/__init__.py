@@ -17,7 +17,10 @@ from mlids import __version__
 from mlids.cli import lazy, streams
 
 HEAVY = ("numpy", "re2", "ssl", "asyncio")
-NOT_COMMANDS = ("console", "lazy", "live", "output", "progress", "settings", "streams")
+NOT_COMMANDS = (
+    *("console", "files", "lazy", "listing", "live", "output", "progress", "settings"),
+    *("streams", "times"),
+)
 
 
 def main() -> None:
@@ -34,15 +37,15 @@ class Commands(click.Group):
     """Finds commands as files of this folder; imports only the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands."""
+        """The names of all commands: those of their files, with hyphens."""
         names = (module.name for module in pkgutil.iter_modules(__path__))
-        return sorted(name for name in names if name not in NOT_COMMANDS)
+        return sorted(name.replace("_", "-") for name in names if name not in NOT_COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of a name."""
         if name not in self.list_commands(ctx):
             return None
-        module: Any = importlib.import_module(f"mlids.cli.{name}")
+        module: Any = importlib.import_module(f"mlids.cli.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

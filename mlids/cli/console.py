@@ -44,16 +44,23 @@ def severity(name: str, width: int = 8) -> str:
 
 def out_json(value: Any) -> None:
     """One JSON document, on standard output."""
-    encoded = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2)
-    click.echo(encoded.decode())
+    click.echo(json_text(value), nl=False)
+
+
+def json_text(value: Any) -> str:
+    """One JSON document that reads well, with its line end."""
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n"
 
 
 def tell(error: MLIDSError) -> None:
     """An error in one line, and what to do about it in the next."""
-    note(click.style(error.code, fg="red", bold=True) + f" {terminal_safe(error.message)}")
+    message, *further = error.message.split("\n")
+    note(click.style(error.code, fg="red", bold=True) + f" {terminal_safe(message)}")
     problems = error.problems if isinstance(error, ConfigError) else []
-    for problem in problems if len(problems) > 1 or error.message not in "".join(problems) else ():
-        note(f"     {terminal_safe(problem)}")
+    if len(problems) > 1 or error.message not in "".join(problems):
+        further += problems
+    for line in further:
+        note(f"     {terminal_safe(line)}")
     note(f"     {terminal_safe(error.hint)}", dim=True)
 
 
@@ -68,7 +75,7 @@ def run(command: click.Command) -> int:
         return 2
     except MLIDSError as error:
         tell(error)
-        return 3
+        return error.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -1,9 +1,8 @@
-"""How many events look as a table, JSON lines, one JSON document or CSV."""
+"""How many events look as a table, or in a format of another tool."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import click
 import msgspec
@@ -12,20 +11,6 @@ from mlids import exports
 from mlids.cli import console
 from mlids.encoders import cells, fitted, terminal_safe
 from mlids.events import Event, Severity
-
-
-def jsonl(events: Iterable[Event]) -> Iterator[bytes]:
-    """One event a line."""
-    return (event.encoded() + b"\n" for event in events)
-
-
-def json(events: Iterable[Event]) -> Iterator[bytes]:
-    """One array."""
-    separator = b"[\n"
-    for event in events:
-        yield separator + event.encoded()
-        separator = b",\n"
-    yield b"\n]\n" if separator == b",\n" else b"[]\n"
 
 
 class _Line(msgspec.Struct):
@@ -81,4 +66,9 @@ def _row(texts: tuple[str, ...], width: int) -> str:
     return f"{severity}  {type:<17} {entity} {seen:>7}  {first:<19}  {what}".rstrip()
 
 
-FORMATS: dict[str, Any] = {"table": table, "jsonl": jsonl, "json": json, "csv": exports.rows}
+def render(name: str, events: Iterable[Event]) -> Iterator[bytes]:
+    """The events in the format of a name: table, or one of `mlids.exports`."""
+    return table(events) if name == "table" else exports.render(name, events)
+
+
+FORMATS = ("table", *exports.NAMES)

@@ -19,7 +19,7 @@ from mlids.errors import MLIDSError
 
 @click.command(short_help="Find attacks in captures and log files.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--format", "kind", type=click.Choice(list(output.FORMATS)), help="Default: table.")
+@click.option("--format", "kind", type=click.Choice(output.FORMATS), help="Default: table.")
 @click.option("--output", "target", metavar="F", help="Write what is found to a file.")
 @click.option("--store", is_flag=True, help="Also keep the events in logs/, as start does.")
 @click.option("--config", "path", default="config.yaml", show_default=True, help="Settings.")
@@ -47,18 +47,19 @@ def command(
     from mlids.scanning import Scan
 
     given = ctx.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
-    manager = ConfigManager(path, folders=("monitors", "formats", "detectors"))
+    manager = ConfigManager(path, folders=("monitors", "formats", "detectors", "correlators"))
     if given and not manager.path.exists():
         raise MLIDSError("E001", f"{path} does not exist")
     scan = Scan(manager.settings, paths, console.tell)
     kept = _store(manager.settings if store else None)
-    with _rare_collections(), _sink(target) as stream, kept as keep:
-        events = map(keep, _with_progress(scan))
+    with _rare_collections(), _sink(target) as stream, kept as logger:
+        scan.stage = logger or scan.stage
+        events = _with_progress(scan)
         chosen = "json" if as_json else kind or "table"
         plain = chosen == "table" and not (
             stream is sys.stdout.buffer and console.colours(sys.stdout)
         )
-        for piece in output.FORMATS[chosen](events):
+        for piece in output.render(chosen, events):
             stream.write(_plain(piece) if plain else piece)
     _summarise(scan)
     return _status(scan)
@@ -106,21 +107,19 @@ def _sink(target: str | None) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _store(settings: Any) -> Iterator[Any]:
     if settings is None:
-        yield lambda event: event.stamped()
+        yield None
         return
+    from mlids import assembly
     from mlids.logger import EventLogger
 
-    kept = settings.logging
-    logger = EventLogger(kept.logs_dir, max_size=kept.max_size, compression=kept.compression)
+    logger = EventLogger(
+        **assembly.storing(settings),
+        correlators=assembly.correlators(settings),
+        thresholds=settings.logging.thresholding,
+    )
     logger.open()
-
-    def keep(event: Any) -> Any:
-        stamped = event.stamped()
-        logger.log(stamped)
-        return stamped
-
     try:
-        yield keep
+        yield logger
     finally:
         logger.close()
 

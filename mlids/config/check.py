@@ -50,7 +50,7 @@ class _Check:
         if not isinstance(value, Mapping):
             yield self._at(path, f": keys and values are expected, not {value!r}")
             return
-        found = list(_Check(kind, self.line, path).section(value, kind, ()))
+        found = list(_Check(kind, self.line, (*self.above, *path)).section(value, kind, ()))
         yield from found
         if found:
             return

@@ -17,6 +17,7 @@ from mlids.addresses import HOME
 from mlids.config.fields import fields
 from mlids.events import Plugin
 from mlids.lines.patterns import UserPattern
+from mlids.suppression.thresholding import Thresholding
 
 OneOrMany = str | list[str]
 SeverityName = Literal["LOW", "MEDIUM", "MIDDLE", "HIGH", "CRITICAL"]
@@ -117,8 +118,30 @@ class Logging(Section, frozen=True):
         Literal["none", "gzip", "zstd"], Meta(description="of rotated event segments")
     ] = "zstd"
     retention_days: Annotated[
-        int, Meta(ge=0, description="days before event segments are deleted; 0: never")
+        int, Meta(ge=0, description="days before stored events are deleted; 0: never")
     ] = 90
+    retention_by_severity: Annotated[
+        dict[SeverityName, Annotated[int, Meta(ge=0)]],
+        Meta(description="days for single severities, such as {LOW: 14, CRITICAL: 365}"),
+    ] = {}
+    retention_bytes: Annotated[
+        int, Meta(ge=0, description="of all rotated segments together; 0: no bound")
+    ] = 0
+    rotate_hours: Annotated[
+        float,
+        Meta(ge=0, description="the event store rotates at the end of each such span; 0: by size"),
+    ] = 24
+    seals_dir: Annotated[
+        str,
+        Meta(description="where the seals of the event store are kept; default: logs_dir/seals"),
+    ] = ""
+    thresholding: Annotated[
+        list[Thresholding],
+        Meta(
+            description="rules by which events that come too often are counted instead of stored:"
+            " type, rule, by, kind, count, seconds; see how-to/quiet-a-false-alarm.md"
+        ),
+    ] = []
 
 
 class Analysis(Section, frozen=True):

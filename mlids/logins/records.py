@@ -54,12 +54,21 @@ def logins(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
 
 def told(batch: LineBatch, folders: tuple[str, ...] = ()) -> list[Login]:
     """The same, with the lines between that only tell where a session comes from."""
-    key = f"logins and sessions {folders}"
+    key = _key(folders)
     if key not in batch.memo:
         found = hits(batch, folders)
         batch.memo[key] = [_login(hit) for hit in found if hit.rule.kind == "login"]
     known: list[Login] = batch.memo[key]
     return known
+
+
+def remember(batch: LineBatch, folders: tuple[str, ...], found: list[Login]) -> None:
+    """Give a batch the logins that its lines told of when they were read: the lines may be gone."""
+    batch.memo[_key(folders)] = found
+
+
+def _key(folders: tuple[str, ...]) -> str:
+    return f"logins and sessions {folders}"
 
 
 def _login(hit: Hit) -> Login:

@@ -11,7 +11,7 @@ HOSTILE = event(details={"ip": "192.0.2.1", "user": "=1+1", "description": "\x1b
 
 
 def text(name, events):
-    return b"".join(output.FORMATS[name](events)).decode()
+    return b"".join(output.render(name, events)).decode()
 
 
 def test_jsonl_is_one_event_a_line():

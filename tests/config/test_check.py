@@ -94,3 +94,10 @@ def test_lists_of_structs_are_looked_into():
     )
     assert "monitoring.app_log_patterns.4.threshold" in found[2]
     assert "monitoring.app_log_patterns.5: keys and values are expected" in found[3]
+
+
+def test_a_mistake_deep_in_a_list_has_its_line_and_its_whole_name():
+    text = "correlators:\n  sequence:\n    rules:\n      - name: a\n        steps:\n          - {type: x}\n          - {tpe: y}\n"
+    assert found(text) == [
+        "line 7: correlators.sequence.rules.1.steps.2.tpe is unknown; did you mean type?"
+    ]

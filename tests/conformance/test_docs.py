@@ -31,7 +31,9 @@ def test_commands_that_are_shown_exist():
     assert isinstance(cli, Commands)
     context = click.Context(cli)
     for page in PAGES:
-        for line in re.findall(r"index\.py ([a-z]+)((?: --[a-z-]+| [^`\n])*)", page.read_text()):
+        for line in re.findall(
+            r"index\.py ([a-z][a-z-]*)((?: --[a-z-]+| [^`\n])*)", page.read_text()
+        ):
             command = cli.get_command(context, line[0])
             assert command, f"{page.name}: no command {line[0]}"
             known = {option for one in command.params for option in one.opts} | {"--help"}
@@ -60,10 +62,11 @@ def test_settings_that_are_shown_exist():
                 assert name in keys | sections, f"{page.name}: {name}"
 
 
-def test_configurations_that_are_shown_are_right():
+def test_configurations_that_are_shown_are_right(tmp_path):
     import yaml
 
     from mlids.config import ConfigValidator
+    from mlids.controls.frameworks import framework
     from mlids.signatures.library import load
     from mlids.signatures.rules import LoginRule
 
@@ -74,6 +77,9 @@ def test_configurations_that_are_shown_are_right():
             values = yaml.safe_load(text)
             if "service" in values:  # a file of rules; raises where it is broken
                 assert load(text.encode()), page.name
+            elif "framework" in values:  # controls of one's own, likewise
+                (tmp_path / "own.yaml").write_text(text)
+                assert framework(str(tmp_path / "own.yaml")).controls
             elif not values.keys() & parts:
                 assert ConfigValidator().validate(values) == [], f"{page.name}: {text}"
             shown += 1

@@ -21,6 +21,7 @@ HEAVY = (
     "watchdog",
     "zstandard",
     "re2",
+    "jinja2",
 )
 
 
@@ -54,6 +55,10 @@ COMMANDS = [
     ["status"],
     ["start", "--help"],
     ["config", "--list"],
+    ["verify"],
+    ["analyze", "--search", "type:XSS"],
+    ["analyze", "--report", "summary"],
+    ["suppress", "list"],
 ]
 
 
@@ -78,7 +83,7 @@ WITHOUT = """
 import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("sklearn", "pandas", "matplotlib", "boto3", "scapy"):
+        if name.split(".")[0] in ("sklearn", "pandas", "matplotlib", "boto3", "scapy", "duckdb"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocker())
 import runpy

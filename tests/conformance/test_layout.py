@@ -81,6 +81,12 @@ def test_every_detector_is_held_to_the_batch_cut_law():
         assert "check_detector(" in test.read_text(), f"{test.name} does not replay it in cuts"
 
 
+def test_every_correlator_is_held_to_the_same_law():
+    for path in (ROOT / "mlids" / "correlators").glob("[!_]*.py"):
+        test = ROOT / "tests" / "correlators" / f"test_{path.name}"
+        assert "check_correlator(" in test.read_text(), f"{test.name} does not replay it in cuts"
+
+
 def test_plugins_of_one_folder_do_not_know_one_another():
     for folder in PLUGINS:
         for path in (ROOT / "mlids" / folder).glob("[!_]*.py"):

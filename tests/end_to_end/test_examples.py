@@ -58,6 +58,8 @@ def test_the_demo_finds_the_scan_the_brute_force_and_the_success(recordings):
         ("SQL Injection", "HIGH", "203.0.113.77"),
         ("Brute Force", "HIGH", "203.0.113.66"),
         ("Brute Force", "CRITICAL", "203.0.113.66"),
+        ("Incident", "HIGH", "203.0.113.77"),
+        ("Incident", "HIGH", "203.0.113.66"),
     }
 
 

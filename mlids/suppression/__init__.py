@@ -1,0 +1,1 @@
+"""What keeps false alarms out of the store, and never out of the account."""
