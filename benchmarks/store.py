@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def _logged(folder: Path, rate: float) -> tuple[float, list[float]]:
 
     rate: to be kept, 0: as fast as can be.
     """
+    gc.set_threshold(20_000, 20, 20)  # as every command has it
     events, waits = _events(), []
     logger = EventLogger(folder)
     logger.open()

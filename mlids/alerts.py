@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from mlids.events import Event, Severity
+from mlids.events import Event
 
 HOUR_S = 3600.0
 CAPACITY = 20_000  # the longest quiet ones go first
@@ -19,7 +19,7 @@ class ActiveAlerts:
 
     def add(self, event: Event, now: float) -> None:
         """Note an event at `now` (monotonic seconds)."""
-        if event["severity"] == Severity.LOW:
+        if event["severity"] == "LOW":
             return
         key = (event.get("rule") or event["type"], event.entity)
         with self._lock:

@@ -17,8 +17,8 @@ from mlids.atomic import write_atomically
 from mlids.controls.facts import Circumstances
 from mlids.documents import Document, Figure, Section
 from mlids.errors import MLIDSError
-from mlids.events import Event, parse_time
-from mlids.query import quoted
+from mlids.events import Event, format_time, parse_time
+from mlids.query import QueryError, parse, quoted
 from mlids.seals import Seals
 from mlids.verification import Verification
 
@@ -31,7 +31,7 @@ HOURS = 24  # in which anomalies are looked for
 LEARNED_DAYS = 30  # that say what is usual
 ENTITIES = ("ip", "user")  # whose rates are watched beside those of types
 MOST_ENTITIES = 100  # of each, the most frequent in the time that is looked at
-LONGEST = 64  # characters of one's name: a query has its bounds
+LONGEST = 64  # characters that one of many takes in a query, which has its bounds
 SHOWN = 20  # event ids named per anomaly
 REPORTS = ("summary", "compliance", "incidents", "executive")
 ReportName = Literal["summary", "compliance", "incidents", "executive"]
@@ -135,11 +135,11 @@ class Analyzer:
         if name == "incidents":
             found = incidents.report(self.archive, *span)
             return _report(found, incidents.document(found))
-        given |= {
-            "circumstances": self.circumstances,
-            "verification": self.verify(),
-            "chosen": frameworks,
-        }
+        given |= {"circumstances": self.circumstances, "chosen": frameworks}
+        try:
+            given["verification"] = self.verify()
+        except MLIDSError as error:
+            given["left_out"].append(f"{error.message}: the log was not verified")
         if name == "compliance":
             found = compliance.report(self.archive, *span, **given)
             return _report(found, compliance.document(found))
@@ -156,16 +156,27 @@ class Analyzer:
         return Report(report.data | {"anomalies": found}, document)
 
     def verify(self) -> Verification:
-        """Whether the whole log is what MLIDS wrote."""
-        return verification.verify(self.archive.folder, self.seals)
+        """Whether the whole log is what MLIDS wrote. Raises `MLIDSError` E004."""
+        try:
+            return verification.verify(self.archive.folder, self.seals)
+        except OSError as error:
+            raise MLIDSError("E004", f"{error.filename}: {error.strerror}") from error
 
     def _given(self, period: Period) -> dict[str, Any]:
         """What reports are told beside the events: signs of life, and what could not be read."""
-        signs = [parse_time(seal.time) for seal in Seals(self.seals).read() if seal]
+        signs = self._sealed_at()
         if status.read(self.archive.folder):
             signs.append(self.clock())
         self.archive.count("", *period)  # so that all of it was looked at
         return {"signs_ns": signs, "left_out": self.archive.left_out.examples}
+
+    def _sealed_at(self) -> list[int]:
+        """When the log was sealed, ns since 1970; seals that may not be read are no signs."""
+        try:
+            moments = [seal.time_ns for seal in Seals(self.seals).read() if seal]
+        except OSError:
+            return []
+        return [moment for moment in moments if moment]
 
     def detect_anomalies(
         self, window_hours: float = 24, method: str | None = None, search: str = ""
@@ -200,7 +211,8 @@ class Analyzer:
                 hint = f"pip install {error.name or 'scikit-learn'}"
                 raise MLIDSError("E005", str(error), hint) from error
         found.sort(key=lambda anomaly: -abs(anomaly.score))
-        return [msgspec.to_builtins(self._with_events(one, search)) for one in found]
+        self._name_events(found, search)
+        return [msgspec.to_builtins(one) for one in found]
 
     def _begin(self, learned: Period) -> int:
         return self.archive.tally("", *learned).first_ns or learned.until_ns
@@ -210,16 +222,26 @@ class Analyzer:
         yield "type", search
         for field in ENTITIES:
             counted = self.archive.group_by(field, search, *inspected, MOST_ENTITIES)
-            names = [quoted(name) for name, _ in counted if len(name) <= LONGEST]
-            if names:
-                yield field, _both(search, f"{field}:({' OR '.join(names)})")
+            terms = [term for name, _ in counted if (term := _term(field, name))]
+            if terms:
+                yield field, _both(search, " OR ".join(terms))
 
-    def _with_events(self, anomaly: Anomaly, search: str) -> Anomaly:
-        query = _both(search, f"{anomaly.by}:{quoted(anomaly.value)}")
-        span = parse_time(anomaly.since), parse_time(anomaly.until)
-        found = self.archive.search(query, *span, limit=SHOWN if anomaly.observed else 0)
-        anomaly.events = [str(event.get("id", "")) for event in found]
-        return anomaly
+    def _name_events(self, found: Sequence[Anomaly], search: str) -> None:
+        """Put the ids of some of the events behind them into these, in one reading."""
+        wanted: dict[tuple[str, str], list[Anomaly]] = {}
+        for one in found:
+            if one.observed:
+                wanted.setdefault((one.by, one.value), []).append(one)
+        spans = [(one.since, one.until) for some in wanted.values() for one in some]
+        since, until = min(spans, default=("", ""))[0], max((end for _, end in spans), default="")
+        events = self.archive.search(search, parse_time(since), parse_time(until)) if spans else ()
+        for event in events:
+            details, stamp = event["details"], event["timestamp"]
+            for by in ("type", *ENTITIES):
+                value = str(event["type"] if by == "type" else details.get(by, ""))
+                for one in wanted.get((by, value), ()):
+                    if one.since <= stamp < one.until and len(one.events) < SHOWN:
+                        one.events.append(str(event.get("id", "")))
 
     def load_data(self, days: float = 30) -> pandas.DataFrame:
         """The events as a DataFrame: one row an event, details as `details.<key>` columns.
@@ -265,6 +287,16 @@ def _report(data: msgspec.Struct, document: Document) -> Report:
     return Report(dict(msgspec.to_builtins(data, str_keys=True)), document)
 
 
+def _term(field: str, value: str) -> str:
+    """The query for a value; "" for one that cannot be asked for, such as no address in `ip`."""
+    term = f"{field}:{quoted(value)}"
+    try:
+        parse(term)
+    except QueryError:
+        return ""
+    return term if len(term) <= LONGEST else ""
+
+
 def _both(search: str, query: str) -> str:
     return f"({search}) AND ({query})" if search.strip() else query
 
@@ -272,4 +304,5 @@ def _both(search: str, query: str) -> str:
 def _flat(event: Event) -> dict[str, Any]:
     """An event as one row: details as `details.<key>`."""
     row = {key: value for key, value in event.items() if key != "details"}
+    row["timestamp"] = format_time(event.time_ns)  # somebody may have written it otherwise
     return row | {f"details.{key}": value for key, value in event["details"].items()}

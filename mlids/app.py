@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import os
@@ -105,11 +106,16 @@ class MLIDS:
             metrics=self.metrics,
             tell=self._tell_only,
         )
-        logger.open()
+        with contextlib.suppress(MLIDSError):  # where it cannot be, the store says so
+            diagnostics.start(
+                logger.logs_dir, kept.level, kept.format, kept.max_size, kept.backup_count
+            )
+        try:
+            logger.open()
+        except BaseException:
+            diagnostics.stop()
+            raise
         self.logger = logger
-        diagnostics.start(
-            logger.logs_dir, kept.level, kept.format, kept.max_size, kept.backup_count
-        )
 
     def _begin(self, settings: Any) -> None:
         self.started_ns = time.time_ns()

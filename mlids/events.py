@@ -166,7 +166,7 @@ class Event(dict[str, Any]):
     def entity(self) -> str:
         """Whom or what it is about: the blamed address, else user, path or target, else ""."""
         details = self.get("details")
-        if isinstance(details, Mapping):
+        if isinstance(details, dict | Mapping):  # a dict is known at once, a Mapping is not
             for key in ("ip", "user", "path", "target"):
                 if value := details.get(key):
                     return str(value)

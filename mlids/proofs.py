@@ -29,14 +29,14 @@ class Link(NamedTuple):
 
 def extend(end: Link, records: Sequence[bytes]) -> tuple[Link, bytes]:
     """Records (JSON objects without newline) as chained lines; and the end of the chain then."""
-    seq, digest = end
+    seq, digest = end.seq, end.digest.encode()
     lines = []
-    for record in records:
+    for record in records:  # by the hundred thousand: every call here counts
         seq += 1
-        body = b"%b%b%d" % (record[:-1], PROOF, seq)
-        digest = digest_of(digest, body)
-        lines.append(b'%b%b%b"}\n' % (body, CHAIN, digest.encode()))
-    return Link(seq, digest), b"".join(lines)
+        body = b'%b,"seq":%d' % (record[:-1], seq)
+        digest = sha256(digest + body).hexdigest()[:_HEX].encode()
+        lines.append(b'%b,"chain":"%b"}\n' % (body, digest))
+    return Link(seq, digest.decode()), b"".join(lines)
 
 
 def digest_of(before: str, body: bytes) -> str:

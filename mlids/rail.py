@@ -81,6 +81,9 @@ class Rail:
         with self._one:
             if self.suppressing.keeps_back(event):
                 return []
+            if not self.correlation.correlators:
+                self.ticket = self.keep(event)
+                return [event]
             return self._kept(self.correlation.passed(event))
 
     def _kept(self, events: list[Event]) -> list[Event]:

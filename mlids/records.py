@@ -36,4 +36,6 @@ def is_whole(event: Event) -> bool:
         and isinstance(event.get("type"), str)
         and isinstance(event.get("source"), str)
         and isinstance(event.get("details"), dict)
+        and isinstance(event.get("correlation_id"), str)
+        and isinstance(event.get("tags"), list)
     )

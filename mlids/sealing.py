@@ -79,7 +79,8 @@ class Sealer:
         except (OSError, MLIDSError) as error:
             if not self._failing:
                 known = error if isinstance(error, MLIDSError) else None
-                self._tell(known or MLIDSError("E106", f"{self.seals.folder}: {error}"))
+                reason = getattr(error, "strerror", None) or error
+                self._tell(known or MLIDSError("E106", f"{self.seals.folder}: {reason}"))
             self._failing = True
         else:
             self._failing = False

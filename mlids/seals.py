@@ -22,6 +22,7 @@ from typing import IO
 import msgspec
 
 from mlids.atomic import write_atomically
+from mlids.moments import parse_time
 from mlids.proofs import Link
 
 FILE, KEY, VERIFY = "seals.jsonl", "next.key", "verify.key"
@@ -50,6 +51,13 @@ class Seal(msgspec.Struct, frozen=True, omit_defaults=True):
     def link(self) -> Link:
         """The end of the chain that it vouches for."""
         return Link(self.seq, self.chain)
+
+    @property
+    def time_ns(self) -> int:
+        """The moment, in ns since 1970; 0 where somebody wrote something else there."""
+        with contextlib.suppress(ValueError, OverflowError):
+            return parse_time(self.time)
+        return 0
 
     def signed(self, key: bytes) -> Seal:
         """The same with its signature."""
@@ -83,7 +91,7 @@ class Seals:
 
     def open(self) -> None:
         """Take up the key where it was left; the first time, make one and the one that verifies."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         reached = 0
         for seal in self.read():
             if seal:
@@ -106,6 +114,7 @@ class Seals:
         plain = Seal(number=self._number, time=time, seq=link.seq, chain=link.digest, **more)  # type: ignore[arg-type]
         seal = plain.signed(self._key)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._make_folder()  # somebody may have removed it
         handle = os.open(self.folder / FILE, flags, 0o640)
         with os.fdopen(handle, "ab", buffering=0) as file:
             size = file.tell()
@@ -129,6 +138,9 @@ class Seals:
                 yield _decode(line)
             except msgspec.MsgspecError:
                 yield None
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _note(self, seal: Seal) -> None:
         if seal.kind == "seal":

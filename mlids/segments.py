@@ -29,13 +29,18 @@ def sealed(folder: Path) -> list[Path]:
     What only has the name of one, such as a folder, is none.
     """
     found = _named(folder)
-    # Of a large folder a listing can miss a file that takes another's place meanwhile.
-    while (again := _named(folder)).keys() != found.keys():
-        found = again
-    return [again[key] for key in sorted(again) if not _is_strange(again[key])]
+    return [found[key] for key in sorted(found) if not _is_strange(found[key])]
 
 
 def _named(folder: Path) -> dict[tuple[str, int], Path]:
+    found = _seen(folder)
+    # A look at a large folder can miss a file that takes another's place meanwhile.
+    while (again := _seen(folder)).keys() != found.keys():
+        found = again
+    return again
+
+
+def _seen(folder: Path) -> dict[tuple[str, int], Path]:
     found: dict[tuple[str, int], Path] = {}
     for path in sorted(folder.glob("mlids-*.jsonl*")):
         if _SEALED.match(path.name):
@@ -86,16 +91,16 @@ def listed(folder: Path) -> tuple[list[Path], IO[bytes] | None]:
 
 
 def seal(folder: Path) -> Path:
-    """Rename the open file to a name of its own, durably; it sorts behind all others.
+    """Rename the open file to a name of its own; it sorts behind all others.
 
     That holds where the clock was put back too: then it is named by the time of the one before.
+    It is durable with the next `sync_folder`, which comes before a record is put in the new file.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    latest = [_order(path) for path in sealed(folder)[-1:]]
-    stamp, number = max([(stamp, 1)] + [(before, count + 1) for before, count in latest])
+    before, count = max(_named(folder), default=("", 0))
+    stamp, number = max((stamp, 1), (before, count + 1))
     target = folder / f"mlids-{stamp}-{number}.jsonl"
     (folder / OPEN).rename(target)
-    sync_folder(folder)
     return target
 
 

@@ -54,7 +54,9 @@ class EventStore:
         self.dropped = 0
         self.failing = False
         self._lost = 0  # dropped and not told yet
-        self._changed = threading.Condition()
+        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._pending: list[bytes] = []
         self._size = 0  # bytes in _pending
         self._taken = 0  # tickets given out
@@ -75,7 +77,7 @@ class EventStore:
 
     def open(self) -> None:
         """Take the lock and start the writer. Raises `MLIDSError` E006, E004 or E106."""
-        with self._changed:
+        with self._opening:
             if self._thread:
                 return
             self._writer.open()
@@ -101,7 +103,7 @@ class EventStore:
         """
         if not self._thread:
             self.open()
-        with self._changed:
+        with self._lock:
             while self._size > self.pending_bytes and not self.failing and not self._closing:
                 self._changed.wait(1)
             if self._size > self.pending_bytes:

@@ -20,7 +20,7 @@ from mlids.seals import FILE, KEY, VERIFY, Seal, Seals, following, stored_key
 from mlids.seals import keys as known_keys
 
 Keys = Mapping[int, bytes]  # by the number of the first seal that each signs
-ATTEMPTS = 8  # readings of a log on which retention works meanwhile
+ATTEMPTS = 50  # readings of a log on which retention works meanwhile
 
 
 class Verification(msgspec.Struct):

@@ -80,13 +80,7 @@ class SegmentWriter:
         while records:
             if self._file < 0:
                 self._open_file()
-            count, size = 0, self._size
-            while count < len(records):
-                after = size + len(records[count]) + LENGTH
-                if size and after > self.max_size:
-                    break
-                size, count = after, count + 1
-            if count:
+            if count := self._room(records):
                 assert self.end
                 end, data = extend(self.end, records[:count])
                 self._put(data)
@@ -94,6 +88,19 @@ class SegmentWriter:
                 del records[:count]
             else:
                 self._seal()
+
+    def _room(self, records: list[bytes]) -> int:
+        """How many of the records fit into the open file; one fits into an empty file always."""
+        size = self._size
+        if size + sum(map(len, records)) + LENGTH * len(records) <= self.max_size:
+            return len(records)
+        count = 0
+        while count < len(records):
+            after = size + len(records[count]) + LENGTH
+            if size and after > self.max_size:
+                break
+            size, count = after, count + 1
+        return count
 
     def close(self, timeout: float = 0.0) -> None:
         """Let go of the folder; waits for what is being compressed."""
@@ -126,6 +133,8 @@ class SegmentWriter:
         with self._one_at_a_time:
             try:
                 segments.compress(path, self.compression)
+            except FileNotFoundError:
+                pass  # it waited so long that retention removed it
             except (OSError, ImportError) as error:
                 _log.warning("%s stays uncompressed: %s", path, error)
             self.on_sealed()  # retention must not meet a segment that is being compressed

@@ -131,3 +131,34 @@ def test_an_address_that_is_none_is_counted_as_its_text(tmp_path):
     store.close()
     summary = Analyzer(tmp_path / "logs", clock=lambda: START_NS + DAY * NS).generate_summary()
     assert list(summary["top_addresses"].values()) == [1]
+
+
+def test_names_that_cannot_be_asked_for_keep_nobody_from_asking(tmp_path):
+    store = EventStore(tmp_path)
+    for n in range(300):
+        details = {"ip": "192.0.2.7/33" if n % 2 else "192.0.2.7", "user": '"' * 60 + f"{n}"}
+        store.append(event("x" * 20_000 if n == 7 else "XSS", seconds=n, details=details).encoded())
+    store.close()
+    analyzer = Analyzer(tmp_path, clock=lambda: START_NS + DAY * NS)
+    for method in ("mad", "zscore"):
+        assert isinstance(analyzer.detect_anomalies(24, method), list)
+
+
+def test_times_that_somebody_wrote_otherwise_are_times(tmp_path):
+    store = EventStore(tmp_path)
+    store.append(event(timestamp="2025-W03-1T10:30:45,5+01:00:30").encoded())
+    store.close()
+    frame = Analyzer(tmp_path, clock=lambda: START_NS + DAY * NS).load_data(30)
+    assert str(frame["timestamp"][0]) == "2025-01-13 09:30:15.500000+00:00"
+
+
+def test_a_log_that_may_not_be_read_whole_is_judged_and_not_verified(analyzer):
+    seals = analyzer.seals / "seals.jsonl"
+    seals.unlink()
+    seals.mkdir()
+    with pytest.raises(MLIDSError) as caught:
+        analyzer.verify()
+    assert caught.value.code == "E004"
+    report = analyzer.report("compliance", analyzer.period(30))
+    assert report.data["verification"] is None
+    assert "was not verified" in json.dumps(report.data)

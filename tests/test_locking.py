@@ -1,11 +1,13 @@
+import fcntl
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from mlids.errors import MLIDSError
-from mlids.locking import FolderLock, holder
+from mlids.locking import NAME, FolderLock, holder
 
 
 def test_one_writer_a_folder(tmp_path):
@@ -47,4 +49,14 @@ def test_a_lock_whose_file_is_gone_or_replaced_is_not_intact(tmp_path):
     assert not lock.intact()
     (tmp_path / "mlids.lock").touch()
     assert not lock.intact()
+    lock.release()
+
+
+def test_who_only_looks_is_in_nobodys_way(tmp_path, monkeypatch):
+    with (tmp_path / NAME).open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(time, "sleep", lambda seconds: looking.close())
+        lock = FolderLock(tmp_path)
+        lock.acquire()
+    assert holder(tmp_path) == os.getpid()
     lock.release()

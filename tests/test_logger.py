@@ -3,8 +3,10 @@ import time
 
 import pytest
 
+from mlids import segments
 from mlids.errors import MLIDSError
 from mlids.events import Correlator, Event
+from mlids.locking import holder
 from mlids.logger import EventLogger
 from mlids.proofs import bare
 from mlids.retention import Policy
@@ -124,3 +126,28 @@ def test_a_second_logger_may_read_and_not_write(logger):
     with pytest.raises(MLIDSError) as caught:
         other.log_event("XSS")
     assert caught.value.code == "E006"
+
+
+def test_a_segment_that_is_sealed_at_the_end_does_not_open_it_again(tmp_path):
+    logger = EventLogger(tmp_path, retention=Policy(max_bytes=1))
+    logger.log_event("XSS")
+    logger.close()
+    (tmp_path / "mlids-20240101T000000Z-1.jsonl").write_bytes(event().encoded() + b"\n")
+    logger._sealed()
+    assert holder(tmp_path) is None
+    assert (tmp_path / "mlids-20240101T000000Z-1.jsonl").exists()
+
+
+def test_retention_waits_for_a_disk_that_takes_its_record(logger, monkeypatch):
+    logger.open()
+    for n in range(3):
+        path = logger.logs_dir / f"mlids-2024010{n + 1}T000000Z-1.jsonl"
+        path.write_bytes(event().encoded() + b"\n")
+        os.utime(path, (1, 1))
+    logger._retention.policy = Policy(days=1)
+    monkeypatch.setattr(logger.store, "wait", lambda ticket, timeout=None: False)
+    logger.apply_retention()
+    assert len(segments.sealed(logger.logs_dir)) == 3
+    monkeypatch.undo()
+    logger.apply_retention()
+    assert segments.sealed(logger.logs_dir) == []

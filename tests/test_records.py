@@ -49,3 +49,13 @@ def test_a_key_that_looks_like_a_proof_is_none():
 
 def test_hostile_depth_is_no_event():
     assert records.read(b'{"a":' * 100_000) is None
+
+
+@pytest.mark.parametrize("key", ["correlation_id", "tags", "timestamp", "type", "details"])
+def test_an_event_has_all_that_every_event_has(key):
+    made = dict(event().stamped())
+    assert records.read(Event(made).encoded())
+    for wrong in (None, 7, {"a": 1} if key != "details" else []):
+        assert records.read(Event({**made, key: wrong}).encoded()) is None
+    del made[key]
+    assert records.read(Event(made).encoded()) is None

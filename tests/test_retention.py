@@ -99,3 +99,39 @@ def test_a_policy_keeps_everything_by_default():
     assert Policy().keep(1e12) == NAMES
     assert Policy(days=1).keep(DAY_S - 1) == NAMES
     assert Policy(days=1).keep(DAY_S) == ()
+
+
+def test_a_step_is_entered_when_its_content_is_on_the_disk(store, monkeypatch):
+    path = segment(store.folder, "20240101T000000Z", 91, "LOW", "HIGH")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(segments.os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            applied(store, Policy(by_severity={"LOW": 30}))
+    assert store.sealer.seals.thinned == {}
+    assert len(list(segments.lines(path))) == 2
+
+
+def test_a_step_that_a_crash_kept_from_being_done_is_done(store):
+    policy = Policy(by_severity={"LOW": 30})
+    path = segment(store.folder, "20240101T000000Z", 91, "LOW", "HIGH")
+    whole = path.read_bytes()
+    assert len(applied(store, policy)) == 1
+    path.write_bytes(whole)
+    moment = NOW - 91 * DAY_S
+    os.utime(path, (moment, moment))
+    assert len(applied(store, policy)) == 1
+    assert len(list(segments.lines(path))) == 1
+    assert applied(store, policy) == []
+
+
+def test_a_clock_that_was_behind_makes_nothing_older_than_what_came_before(store):
+    segment(store.folder, "20240101T000000Z", 10, "LOW")
+    segment(store.folder, "20240102T000000Z", NOW / DAY_S, "LOW")  # of 1970
+    segment(store.folder, "20240103T000000Z", -1000, "LOW")  # of the future
+    segment(store.folder, "20240104T000000Z", 9, "LOW")
+    assert applied(store, Policy(days=30)) == []
+    assert len(applied(store, Policy(days=10))) == 2

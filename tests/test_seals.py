@@ -1,5 +1,10 @@
+import os
+import shutil
+
 import pytest
 
+import mlids.seals
+from mlids.errors import MLIDSError
 from mlids.proofs import Link
 from mlids.seals import FILE, KEY, VERIFY, Seal, Seals, following, keys, stored_key
 
@@ -79,3 +84,44 @@ def test_lines_that_are_no_seals_are_passed_by(seals):
     again.open()
     again.add(LINK, "two")
     assert [seal and seal.time for seal in entries(seals)] == ["one", None, "two"]
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_full_disk_leaves_neither_a_torn_seal_nor_one_too_many(seals, monkeypatch, room):
+    seals.add(LINK, "2025-01-13T10:30:45Z")
+
+    def full(file, data):
+        os.write(file.fileno(), data[:room])
+        raise OSError(28, "No space left on device")
+
+    def no_key(*args, **options):
+        raise MLIDSError("E106", "No space left on device")
+
+    for name, broken in (("_write_all", full), ("write_atomically", no_key)):
+        with monkeypatch.context() as context:
+            context.setattr(mlids.seals, name, broken)
+            with pytest.raises((OSError, MLIDSError)):
+                seals.add(LINK, "2025-01-13T10:30:46Z")
+        assert len(entries(seals)) == 1
+        assert stored_key(seals.folder)[0] == 1
+    seals.add(LINK, "2025-01-13T10:30:47Z")
+    assert [seal.number for seal in entries(seals)] == [0, 1]
+
+
+def test_a_seal_of_no_time_has_none(seals):
+    assert Seal(0, "yesterday", 1, "").time_ns == 0
+    assert Seal(0, "1970-01-01T00:00:01Z", 1, "").time_ns == 10**9
+
+
+def test_a_file_in_place_of_the_folder_holds_no_seals(tmp_path):
+    (tmp_path / "file").touch()
+    assert list(Seals(tmp_path / "file").read()) == []
+    assert keys(tmp_path / "file" / VERIFY) == {}
+
+
+def test_seals_that_were_removed_stay_missing_and_new_ones_are_made(seals):
+    seals.add(LINK, "2025-01-13T10:30:45Z")
+    shutil.rmtree(seals.folder)
+    seals.add(LINK, "2025-01-13T10:30:46Z")
+    assert [seal.number for seal in entries(seals)] == [1]
+    assert stored_key(seals.folder)[0] == 2

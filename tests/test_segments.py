@@ -125,3 +125,13 @@ def test_lines_before_the_damage_are_read(tmp_path):
         for line in segments.lines(made):
             found.append(line)
     assert len(found) > 20_000
+
+
+def test_what_a_crash_left_half_done_is_cleared(tmp_path):
+    plain = tmp_path / "mlids-20250101T000000Z-1.jsonl"
+    packed = tmp_path / "mlids-20250101T000000Z-2.jsonl.zst"
+    for path in (plain, packed, plain.with_name(f"{plain.name}.zst"), tmp_path / "mlids.jsonl"):
+        path.write_bytes(b"{}\n")
+    (tmp_path / f".{packed.name}.partial").write_bytes(b"{")
+    segments.clear(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([plain, packed, tmp_path / "mlids.jsonl"])

@@ -373,3 +373,93 @@ def test_no_log_is_no_fault(tmp_path):
 def test_keys_only_go_forward():
     assert following(following(b"a" * 32)) == following(b"a" * 32, 2)
     assert following(b"a" * 32) != b"a" * 32
+
+
+def test_a_log_whose_first_seal_is_of_no_record_is_right(tmp_path):
+    store = EventStore(tmp_path)
+    store.open()
+    store.append(event().stamped().encoded())
+    store.flush()
+    found = verify(tmp_path)
+    store.close()
+    assert found.ok and found.unsealed == 1
+
+
+def test_what_is_new_can_be_verified_behind_what_was_thinned(tmp_path):
+    log = written(tmp_path / "logs")
+    aged(log, 40)
+    apply(log, Policy(by_severity={"LOW": 30, "MEDIUM": 30, "HIGH": 30}))
+    for path in segments.sealed(log)[2:]:
+        os.utime(path)
+    found = verify(log, since_ns=time.time_ns() - DAY_S * 10**9)
+    assert found.ok, found
+
+
+def test_a_segment_is_thinned_twice_and_a_crash_comes_before_it_is_done(tmp_path):
+    log = written(tmp_path / "logs")
+    aged(log, 40)
+    apply(log, Policy(by_severity={"LOW": 30}))
+    before = {path: path.read_bytes() for path in segments.sealed(log)}
+    apply(log, Policy(by_severity={"LOW": 30, "MEDIUM": 30}))
+    assert verify(log).ok
+    last = segments.sealed(log)[-1]
+    last.write_bytes(before[last])
+    assert verify(log).ok
+
+
+def test_lines_from_before_the_chain_may_be_thinned(tmp_path):
+    log = written(tmp_path / "logs")
+    old = log / "mlids-20200101T000000Z-1.jsonl"
+    old.write_bytes(b"".join(event(severity=name).encoded() + b"\n" for name in SEVERITIES))
+    aged(log, 40)
+    apply(log, Policy(by_severity={"LOW": 30}))
+    found = verify(log)
+    assert found.ok, found
+    assert found.unproved == 2
+
+
+@pytest.mark.parametrize("since_ns", [0, 10**18 * 4])
+def test_a_damaged_segment_is_named(tmp_path, since_ns):
+    log = written(tmp_path / "logs", compression="zstd")
+    path = segments.sealed(log)[-1]
+    path.write_bytes(path.read_bytes()[:-5])
+    found = verify(log, since_ns=since_ns)
+    assert not found.ok
+    assert path.name in found.bad
+
+
+def test_seals_that_are_made_while_it_reads_are_no_fault(log, monkeypatch):
+    real, seals = Seals.read, Seals(log / "seals")
+    seals.open()
+
+    def reading(self):
+        yield from real(self)
+        monkeypatch.undo()
+        for _ in range(3):
+            seals.add(seals.last.link, "2025-01-13T10:30:45Z")
+
+    monkeypatch.setattr(Seals, "read", reading)
+    assert verify(log).ok
+    assert verify(log).ok
+
+
+@pytest.mark.parametrize("policy", [Policy(days=30), Policy(by_severity={"LOW": 30})])
+def test_retention_that_works_while_it_reads_is_no_fault(tmp_path, monkeypatch, policy):
+    log = written(tmp_path / "logs")
+    aged(log, 40)
+    real, store = segments.listed, EventStore(log)
+    store.open()
+
+    def listing(folder):
+        found = real(folder)
+        monkeypatch.undo()
+        retention = Retention(log, policy, store.sealer)
+        for step in list(retention.due(time.time())):
+            retention.carry_out(step)
+        return found
+
+    monkeypatch.setattr(segments, "listed", listing)
+    found = verify(log)
+    store.close()
+    assert found.ok, found
+    assert found.removed + found.thinned > 3

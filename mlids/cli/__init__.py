@@ -18,8 +18,8 @@ from mlids.cli import lazy, streams
 
 HEAVY = ("numpy", "re2", "ssl", "asyncio")
 NOT_COMMANDS = (
-    *("console", "files", "lazy", "listing", "live", "output", "progress", "settings"),
-    *("streams", "times"),
+    *("asked", "console", "files", "lazy", "listing", "live", "output", "paint", "progress"),
+    *("settings", "streams", "times"),
 )
 
 

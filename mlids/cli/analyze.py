@@ -14,23 +14,24 @@ import msgspec
 
 from mlids import exports
 from mlids.cli import console, files, listing, paint, settings, times
+from mlids.cli.asked import FORMATS, REPORTS, Asked, check
+from mlids.cli.progress import phases, rare_collections
 from mlids.encoders import terminal_safe
 from mlids.errors import MLIDSError
 from mlids.events import format_time
 
 if TYPE_CHECKING:
-    from mlids.analyzer import Analyzer, Period, Report
+    from mlids.analyzer import Analyzer, Report
 
-REPORTS = ("summary", "compliance", "incidents", "executive")
-DOCUMENTS = ("txt", "json", "csv", "html", "pdf", "md")
-FORMATS = (*DOCUMENTS, *(name for name in exports.NAMES if name not in DOCUMENTS), "navigator")
 MORE = "More: --report summary (all counts), incidents, executive, compliance; --help"
 DAYS = click.FloatRange(0, 36_500, min_open=True)
 
 
 @click.command(short_help="Look back over stored events: search, reports, plots, anomalies.")
 @click.option("--search", default="", metavar="QUERY", help="Only events that match, listed.")
-@click.option("--report", type=click.Choice(REPORTS), help="What to write; default: summary.")
+@click.option(
+    "--report", type=click.Choice(REPORTS), help="What to write; default: the summary in brief."
+)
 @click.option("--plot", is_flag=True, help="Draw plots.")
 @click.option("--plot-path", metavar="PATH", help="Folder for plots; default: this one.")
 @click.option("--output-dir", metavar="DIR", help="Write a file there instead of printing.")
@@ -51,7 +52,7 @@ DAYS = click.FloatRange(0, 36_500, min_open=True)
 def command(ctx: click.Context, /, **options: Any) -> int:
     """Summarise the stored events; or list, count, report and draw them.
 
-    Without options: counts of the last 30 days, and what was unusual in the last 24 hours.
+    Without options: one screen about the last 30 days: what to look at first, what was unusual.
     The language of --search is described in docs/reference/query.md.
 
     \b
@@ -64,16 +65,16 @@ def command(ctx: click.Context, /, **options: Any) -> int:
       python index.py analyze --follow --search 'severity>=HIGH'
       python index.py analyze --backtest thresholds.brute_force_threshold=8
     """
-    _check(ctx, options)
+    check(ctx, options)
     manager = settings.manager(ctx, options["path"], _folders(options))
-    asked = _Asked(_analyzer(manager.settings, options), options)
+    asked = Asked(_analyzer(manager.settings, options), options)
     status = _answered(asked, manager)
     for example in asked.analyzer.archive.left_out.examples:
         console.note(f"left out: {terminal_safe(example)}", fg="yellow")
     return status
 
 
-def _answered(asked: _Asked, manager: Any) -> int:
+def _answered(asked: Asked, manager: Any) -> int:
     options = asked.options
     if options["backtest"]:
         return _backtest(asked, manager)
@@ -90,63 +91,10 @@ def _answered(asked: _Asked, manager: Any) -> int:
     return _reported(asked)
 
 
-def _check(ctx: click.Context, options: dict[str, Any]) -> None:
-    """What does not go together is wrong use."""
-    kind, report = options["kind"], options["report"]
-    if report and kind and kind not in (*DOCUMENTS, "navigator"):
-        raise click.UsageError(f"--format {kind} is for events, not for --report {report}", ctx)
-    if kind == "navigator" and report not in (None, "incidents"):
-        raise click.UsageError("--format navigator goes with --report incidents", ctx)
-    if options["follow"] and (kind not in (None, "txt", "jsonl") or report or options["group_by"]):
-        raise click.UsageError("--follow goes with --search and --format txt or jsonl", ctx)
-    if options["framework"] and report not in ("compliance", "executive"):
-        raise click.UsageError("--framework goes with --report compliance", ctx)
-    since, until = options["since"], options["until"]
-    if since is not None and until is not None and until <= since:
-        raise click.UsageError("--until is before --since", ctx)
-
-
 def _folders(options: dict[str, Any]) -> tuple[str, ...] | None:
     """The plugins whose settings matter; a search needs none, and is quicker for it."""
     judged = options["report"] in ("compliance", "executive") or options["backtest"]
     return None if judged else ()
-
-
-class _Asked:
-    """What was asked, put together from the options."""
-
-    def __init__(self, analyzer: Analyzer, options: dict[str, Any]) -> None:
-        from mlids.analyzer import Period
-
-        self.analyzer = analyzer
-        self.options = options
-        now = time.time_ns()
-        self.until_ns: int = options["until"] or now + 1
-        back = int(options["days"] * times.UNITS["d"] * times.NS)
-        self.since_ns: int = options["since"] or self.until_ns - back
-        self.period: Period = Period(self.since_ns, self.until_ns)
-        self.kind: str = "json" if options["as_json"] else options["kind"] or "txt"
-        self.report: Any = options["report"] or "summary"
-
-    @property
-    def lists_events(self) -> bool:
-        """A search without a report lists what it finds, and so do the formats for events."""
-        if self.options["report"] or self.kind in ("html", "pdf", "md", "navigator"):
-            return False
-        return bool(self.options["search"]) or (self.kind in exports.NAMES and self.kind != "json")
-
-    @property
-    def is_brief(self) -> bool:
-        """Who asks for nothing in particular gets one screen."""
-        return not self.options["report"] and self.kind == "txt" and not self.target
-
-    @property
-    def target(self) -> Path | None:
-        """The folder to write to, None for standard output."""
-        folder = self.options["output_dir"] or ("." if self.options["opened"] else None)
-        if folder is None and self.kind == "pdf" and sys.stdout.isatty():
-            folder = "."  # nobody reads PDF on a terminal
-        return Path(folder) if folder else None
 
 
 def _analyzer(chosen: Any, options: dict[str, Any]) -> Analyzer:
@@ -167,7 +115,7 @@ def _analyzer(chosen: Any, options: dict[str, Any]) -> Analyzer:
     )
 
 
-def _listed(asked: _Asked) -> int:
+def _listed(asked: Asked) -> int:
     archive, options = asked.analyzer.archive, asked.options
     limit = options["limit"] or (listing.LISTED if asked.kind == "txt" else None)
     found = archive.search(
@@ -183,11 +131,16 @@ def _listed(asked: _Asked) -> int:
     return _put(asked, f"mlids-events.{exports.ENDINGS.get(asked.kind, asked.kind)}", content)
 
 
-def _grouped(asked: _Asked) -> int:
+def _grouped(asked: Asked) -> int:
     from mlids.analyzer import Report
+    from mlids.columns.keys import key
     from mlids.reports import grouped
 
     options = asked.options
+    try:
+        key(options["group_by"])
+    except MLIDSError as error:
+        raise click.UsageError(f"--group-by: {error.message}; {error.hint}") from error
     rows = asked.analyzer.archive.group_by(
         options["group_by"], options["search"], *asked.period, options["top"]
     )
@@ -196,7 +149,7 @@ def _grouped(asked: _Asked) -> int:
     return _written(asked, report, f"mlids-by-{options['group_by']}")
 
 
-def _reported(asked: _Asked) -> int:
+def _reported(asked: Asked) -> int:
     options, analyzer = asked.options, asked.analyzer
     if asked.kind == "navigator":
         from mlids.reports.layer import layer
@@ -212,7 +165,7 @@ def _reported(asked: _Asked) -> int:
         options["search"],
         top=options["top"],
         frameworks=options["framework"],
-        anomalies=asked.report == "summary" and not options["search"],
+        anomalies=asked.is_about_now,
     )
     if asked.kind in ("html", "pdf") and asked.report == "summary":
         found = _plots(asked, report.data.get("anomalies", ())).all()
@@ -227,37 +180,43 @@ def _reported(asked: _Asked) -> int:
     return 1 if asked.report == "compliance" and report.failed else 0
 
 
-def _plots(asked: _Asked, anomalies: Iterable[Any]) -> Any:
-    from mlids.plots.charts import Plots
+def _plots(asked: Asked, anomalies: Iterable[Any]) -> Any:
+    from mlids.plots.charts import ALERTS, Plots
 
-    tally = asked.analyzer.archive.tally(asked.options["search"], *asked.period)
-    return Plots(tally, *asked.period, format_time(time.time_ns()), list(anomalies))
+    archive, search = asked.analyzer.archive, asked.options["search"]
+    tally = archive.tally(search, *asked.period)
+    grave = f"severity>={ALERTS}"
+    alerts = archive.tally(f"({search}) AND {grave}" if search.strip() else grave, *asked.period)
+    return Plots(tally, *asked.period, format_time(time.time_ns()), list(anomalies), alerts)
 
 
-def _draw(asked: _Asked) -> None:
+def _draw(asked: Asked) -> None:
     folder = Path(asked.options["plot_path"] or ".")
     plots = _plots(asked, asked.analyzer.detect_anomalies(search=asked.options["search"]))
+    paths = []
     for name, figure in plots.all():
-        console.out(str(files.written(folder / f"mlids-{name}.png", [figure.png])))
+        paths.append(str(files.written(folder / f"mlids-{name}.png", [figure.png])))
+        if not asked.options["as_json"]:
+            console.out(paths[-1])
+    if asked.options["as_json"]:
+        console.out_json({"plots": paths})
 
 
-def _backtest(asked: _Asked, manager: Any) -> int:
+def _backtest(asked: Asked, manager: Any) -> int:
     from mlids.analyzer import Report
-    from mlids.backtest import backtest, document
+    from mlids.backtest import Progress, backtest, document
 
-    found = backtest(
-        asked.analyzer.archive,
-        manager,
-        list(asked.options["backtest"]),
-        *asked.period,
-        time.time_ns(),
-    )
+    progress, texts = Progress(), list(asked.options["backtest"])
+    with rare_collections(), phases("backtest", lambda: progress.phase, progress):
+        found = backtest(
+            asked.analyzer.archive, manager, texts, *asked.period, time.time_ns(), progress
+        )
     return _written(
         asked, Report(msgspec.to_builtins(found, str_keys=True), document(found)), "mlids-backtest"
     )
 
 
-def _written(asked: _Asked, report: Report, name: str) -> int:
+def _written(asked: Asked, report: Report, name: str) -> int:
     from mlids import renderings
 
     if asked.kind not in renderings.NAMES:
@@ -270,7 +229,7 @@ def _written(asked: _Asked, report: Report, name: str) -> int:
     return _put(asked, f"{name}.{asked.kind}", [content])
 
 
-def _put(asked: _Asked, name: str, content: Iterable[bytes]) -> int:
+def _put(asked: Asked, name: str, content: Iterable[bytes]) -> int:
     """Print, or write a file and print its path."""
     if asked.target is None:
         for piece in content:

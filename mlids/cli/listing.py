@@ -22,8 +22,10 @@ _COLUMNS = (19, 8, 18, 24)  # time, severity, type, entity; what happened has th
 
 def table(events: Sequence[Event], count: Callable[[], int], limit: int) -> Iterator[bytes]:
     """One line an event, and what else there is; count: how many there are in all."""
+    coloured = console.colours(sys.stdout)
     for event in events:
-        yield line(event).encode("utf-8", "backslashreplace") + b"\n"
+        shown = line(event) if coloured else click.unstyle(line(event))
+        yield shown.encode("utf-8", "backslashreplace") + b"\n"
     total = count() if len(events) >= limit else len(events)
     more = (
         f", the last {len(events):,} shown (--limit, --format jsonl)" if total > len(events) else ""

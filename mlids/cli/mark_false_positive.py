@@ -7,7 +7,7 @@ import time
 import click
 
 from mlids.cli import console
-from mlids.cli.suppress import ending, moment, place, record, told
+from mlids.cli.suppress import ending, moment, place, record, said, told
 from mlids.encoders import terminal_safe
 
 
@@ -67,6 +67,6 @@ def command(
     if as_json:
         console.out_json({"suppression": entry, "case": str(case)})
     else:
-        console.out(f"suppression {entry.id} until {end[:16]}: {terminal_safe(entry.text)}")
+        said(entry)
         console.out(f"test case {terminal_safe(case)}")
     return 0

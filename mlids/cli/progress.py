@@ -1,41 +1,78 @@
-"""A progress bar on the terminal, moved by a thread while the work goes on."""
+"""Progress on the terminal, moved by a thread while the work goes on; and collecting seldom."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
+Asked = Callable[[], tuple[int, int]]
+LOOK_S = 0.2
+
 
 @contextlib.contextmanager
-def bar(title: str, progress: Callable[[], tuple[int, int]]) -> Iterator[None]:
+def bar(title: str, progress: Asked) -> Iterator[None]:
     """Show bytes done of all (0: unknown), rate and time left, until the block ends."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    view = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    with _moving(lambda: title, progress, DownloadColumn(), TransferSpeedColumn()):
+        yield
+
+
+@contextlib.contextmanager
+def phases(title: str, phase: Callable[[], str], progress: Asked) -> Iterator[None]:
+    """Show one phase after another, each with its share (of an unknown amount: that it runs).
+
+    phase: what it is about now, in words. Nothing is shown where nobody looks.
+    """
+    from rich.progress import TaskProgressColumn
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    with _moving(lambda: f"{title}: {phase()}", progress, TaskProgressColumn()):
+        yield
+
+
+@contextlib.contextmanager
+def _moving(title: Callable[[], str], progress: Asked, *columns: object) -> Iterator[None]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    shown: tuple[object, ...] = (TextColumn("{task.description}"), BarColumn(), *columns)
+    view = Progress(*shown, TimeRemainingColumn(), console=Console(stderr=True), transient=True)  # type: ignore[arg-type]
     done = threading.Event()
 
-    def move(task: object) -> None:
-        while not done.wait(0.2):
+    def move() -> None:
+        name = title()
+        task = view.add_task(name, total=None)
+        while not done.wait(LOOK_S):
             completed, total = progress()
-            view.update(task, completed=completed, total=total or None)  # type: ignore[arg-type]
+            if title() != name:  # time left is reckoned for each phase
+                name = title()
+                view.reset(task, description=name)
+            view.update(task, completed=completed, total=total or None)
 
     with view:
-        thread = threading.Thread(
-            target=move, args=(view.add_task(title, total=None),), daemon=True
-        )
+        thread = threading.Thread(target=move, daemon=True)
         thread.start()
         try:
             yield
         finally:
             done.set()
             thread.join()
+
+
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for cycles seldom: work that makes many objects, hardly a cycle, and soon ends."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Any
 import click
 
 from mlids.cli import console, output
+from mlids.cli.progress import bar, rare_collections
 from mlids.config import ConfigManager
 from mlids.encoders import terminal_safe
 from mlids.errors import MLIDSError
@@ -52,7 +52,7 @@ def command(
         raise MLIDSError("E001", f"{path} does not exist")
     scan = Scan(manager.settings, paths, console.tell)
     kept = _store(manager.settings if store else None)
-    with _rare_collections(), _sink(target) as stream, kept as logger:
+    with rare_collections(), _sink(target) as stream, kept as logger:
         scan.stage = logger or scan.stage
         events = _with_progress(scan)
         chosen = "json" if as_json else kind or "table"
@@ -63,19 +63,6 @@ def command(
             stream.write(_plain(piece) if plain else piece)
     _summarise(scan)
     return _status(scan)
-
-
-@contextlib.contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for cycles seldom: a scan makes many objects, hardly a cycle, and soon ends."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _status(scan: Any) -> int:
@@ -128,8 +115,6 @@ def _with_progress(scan: Any) -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield from scan
         return
-    from mlids.cli.progress import bar
-
     with bar("scanning", scan.progress):
         yield from scan
 

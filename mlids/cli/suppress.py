@@ -14,6 +14,7 @@ from mlids.cli import console, settings
 from mlids.encoders import terminal_safe
 from mlids.errors import MLIDSError
 
+HEAD = f"{'ID':<8}  {'UNTIL (UTC)':<16}  {'HITS':>7}  WHAT (BY: WHY)"
 FOLDERS = ("monitors", "formats", "detectors")
 _config = click.option(
     "--config", "path", default="config.yaml", show_default=True, help="Settings."
@@ -88,7 +89,7 @@ def add(ctx: click.Context, /, **options: Any) -> int:
     if as_json:
         console.out_json(entry)
     else:
-        console.out(f"suppression {entry.id} until {entry.until[:16]}: {terminal_safe(entry.text)}")
+        said(entry)
     return 0
 
 
@@ -154,6 +155,8 @@ def list_(ctx: click.Context, path: str, all_: bool, as_json: bool) -> int:
             more = {"state": state, "hits": found.count, "last_hit": last}
             rows.append(msgspec.to_builtins(entry) | more)
             if not as_json:
+                if len(rows) == 1:
+                    console.out(HEAD, bold=True)
                 console.out(_shown(entry, state, found.count))
     if as_json:
         console.out_json(rows)
@@ -163,9 +166,20 @@ def list_(ctx: click.Context, path: str, all_: bool, as_json: bool) -> int:
 
 
 def _shown(entry: Any, state: str, count: int) -> str:
-    word = f"until {entry.until[:16]}" if state == "active" else state
+    word = _moment(entry) if state == "active" else state
     text = f"{entry.text}  ({entry.by}: {entry.reason})"
-    return f"{entry.id}  {word:<22} {count:>7} hits  {terminal_safe(text)}"
+    return f"{entry.id:<8}  {word:<16}  {count:>7,}  {terminal_safe(text)}"
+
+
+def _moment(entry: Any) -> str:
+    """When it ends, for people."""
+    return str(entry.until[:16]).replace("T", " ")
+
+
+def said(entry: Any) -> None:
+    """Tell what is suppressed from now on, and how that is undone."""
+    console.out(f"suppression {entry.id} until {_moment(entry)}: {terminal_safe(entry.text)}")
+    console.note(f"to undo it: python index.py suppress remove {entry.id}", dim=True)
 
 
 @command.command("remove", short_help="Store such events again.")

@@ -14,6 +14,8 @@ from mlids.errors import MLIDSError
 from mlids.seals import VERIFY, keys
 from mlids.verification import Verification
 
+UNSIGNED = "hold together; that MLIDS wrote them, only the first key shows (--key FILE)"
+
 
 @click.command(short_help="Prove that the event log is what MLIDS wrote.")
 @click.option(
@@ -46,10 +48,10 @@ def command(
     seals = Path(chosen.seals_dir) if chosen.seals_dir else folder / "seals"
     if move_key:
         _move(seals / VERIFY, Path(move_key))
-    taken = keys(Path(key_file or move_key or seals / VERIFY))
-    if key_file and not taken:
-        raise MLIDSError("E105", f"{key_file} holds no key", "it is what --move-key wrote")
     try:
+        taken = keys(Path(key_file or move_key or seals / VERIFY))
+        if key_file and not taken:
+            raise MLIDSError("E105", f"{key_file} holds no key", "it is what --move-key wrote")
         found = verification.verify(folder, seals, taken, since_ns or 0)
     except OSError as error:
         raise MLIDSError("E004", f"{error.filename}: {error.strerror}") from error
@@ -83,9 +85,14 @@ def _show(folder: Path, found: Verification) -> None:
         console.out(f"        the {found.records:,} records before it are right")
     elif not found.records + found.unproved:
         console.out(f"There are no events below {folder}")
+        return
     else:
         numbers = f"{found.records:,} records, {found.first:,} to {found.last:,},"
-        console.out(click.style("OK", fg="green", bold=True) + f"  {numbers} are what MLIDS wrote")
+        if found.authentic:
+            word, text = click.style("OK", fg="green", bold=True), "are what MLIDS wrote"
+        else:
+            word, text = click.style("??", fg="yellow", bold=True), UNSIGNED
+        console.out(f"{word}  {numbers} {text}")
         console.out(f"    sealed up to {found.sealed:,} at {found.time[:19].replace('T', ' ')} UTC")
     for line in _further(found):
         console.out(f"    {terminal_safe(line)}")

@@ -8,11 +8,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from pathlib import Path
 
+from mlids import segments
 from mlids.columns.building import build_missing
 from mlids.errors import MLIDSError
 
+CALM_S = 4.0  # since the last segment was sealed
 MOST_WORKERS = 8  # each needs some 100 MB
 
 
@@ -21,7 +24,7 @@ def main(arguments: list[str]) -> int:
     gc.disable()  # rows are no cycles; looking for some takes a third of the time
     workers = len(os.sched_getaffinity(0))
     if "--behind" in arguments:
-        _stand_back()
+        _stand_back(Path(arguments[0]))
         workers = 1
     try:
         build_missing(Path(arguments[0]), _tell, min(workers, MOST_WORKERS))
@@ -30,8 +33,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _stand_back() -> None:
-    """Run only while nobody else wants to, as far as the system can see to that."""
+def _stand_back(folder: Path) -> None:
+    """Wait for calm, and run only while nobody else wants to, as far as the system sees to that.
+
+    Who asks in a storm builds what is missing; MLIDS has other work then.
+    """
+    while any(time.time() - path.stat().st_mtime < CALM_S for path in segments.sealed(folder)[-1:]):
+        time.sleep(CALM_S / 4)
     os.nice(19)
     if hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

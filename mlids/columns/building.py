@@ -47,11 +47,16 @@ class _Reading(msgspec.Struct):
 
 
 def build_missing(
-    logs: Path, done: Callable[[int, int], None] = lambda done, of: None, workers: int = 1
+    logs: Path,
+    done: Callable[[int, int], None] = lambda done, of: None,
+    workers: int = 1,
+    *,
+    again: bool = True,
 ) -> None:
-    """Build the companions that are missing, until none is.
+    """Build the companions that are missing.
 
-    done: told how many are built, of how many; workers: processes that build. Raises `MLIDSError`
+    done: told how many are built, of how many; workers: processes that build; again: until none is
+    missing, else those that are missing now: who waits must not chase a writer. Raises `MLIDSError`
     E006 where another process builds at this moment, E004 or E106 where nothing can be written.
     """
     lock = FolderLock(companions.folder(logs))
@@ -64,6 +69,8 @@ def build_missing(
             tried.update(todo)
             for number, _ in enumerate(_built(todo, workers), before + 1):
                 done(number, len(tried))
+            if not again:
+                break
     except OSError as error:
         raise MLIDSError("E106", f"{companions.folder(logs)}: {error.strerror}") from error
     finally:

@@ -11,9 +11,11 @@ from mlids.controls.facts import Facts
 from mlids.controls.watching import ENOUGH, dark
 from mlids.controls.words import counted, duration, named, percent
 from mlids.coverage import CRASH
+from mlids.encoders import fitted
 from mlids.events import Event
 from mlids.inputgaps import metadata
 
+LONGEST = 80  # characters of a path; attackers choose it
 INPUTS = 3  # with gaps, named one by one
 WEB = ("SQL Injection", "XSS", "Command Injection", "Path Traversal")
 SWITCHES = {
@@ -78,7 +80,7 @@ def _entity(details: dict[str, object]) -> str:
 def _web(facts: Facts) -> Iterator[Recommendation]:
     if count := facts.count(WEB, "HIGH"):
         grave = [event for type in WEB for event in facts.events(type, "HIGH")]
-        where = "".join(f" behind {path}" for path, _ in _most(grave, "path"))
+        where = "".join(f" behind {fitted(path, LONGEST)}" for path, _ in _most(grave, "path"))
         what = f"Examine the web application{where}, and what the server gave out"
         yield Recommendation(85, what, f"web attacks that seem to have worked: {count:,}")
 

@@ -57,6 +57,14 @@ class Canvas:
         self.axes.xaxis.set_major_locator(locator)
         self.axes.xaxis.set_major_formatter(axis.ConciseDateFormatter(locator, tz=UTC))
 
+    def count_on(self, axis: str) -> None:
+        """Label an axis, x or y, with whole numbers from 0 on: there is no half event."""
+        from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+        chosen = getattr(self.axes, f"{axis}axis")
+        chosen.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+        chosen.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
     def add_bar(self, image: Any, name: str) -> None:
         """The scale of a heat map's colours."""
         self._drawing.colorbar(image, ax=self.axes, label=name, pad=0.01)

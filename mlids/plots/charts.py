@@ -22,14 +22,17 @@ HATCHES = {"LOW": "", "MEDIUM": "//", "HIGH": "xx", "CRITICAL": ""}
 PLAIN = "#0072B2"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 TOP = 10
+ALERTS = Severity.MEDIUM
+NONE = "none in this period"
 
 
 class Plots:
     """The plots of one period.
 
     tally: its events; since_ns, until_ns: what it spans; made: when, for the foot of each plot;
-    anomalies: as `Analyzer.detect_anomalies` gives them. Raises `MLIDSError` E005 where matplotlib
-    is missing.
+    anomalies: as `Analyzer.detect_anomalies` gives them; alerts: its events of `ALERTS` or more,
+    whose tactics are drawn: every login has a technique, and most are nobody's attack. Raises
+    `MLIDSError` E005 where matplotlib is missing.
     """
 
     def __init__(
@@ -39,8 +42,10 @@ class Plots:
         until_ns: int,
         made: str,
         anomalies: Sequence[Mapping[str, Any]] = (),
+        alerts: Tally | None = None,
     ) -> None:
         self.tally = tally
+        self.alerts = alerts or tally
         self.since_s = (tally.first_ns if since_ns <= 0 else since_ns) // 10**9
         self.until_s = max(until_ns // 10**9, self.since_s + 1)
         self.made = made
@@ -80,6 +85,9 @@ class Plots:
         canvas.axes.legend(title="severity", ncols=4, loc="upper left", framealpha=0.9)
         canvas.axes.set_ylabel(f"events per {word}")
         canvas.axes.set_ylim(top=max(1.0, 1.25 * max(below, default=0)))
+        if not self.tally.total:
+            canvas.say(NONE)
+        canvas.count_on("y")
         canvas.axes.set_xlim(self._span(step))
         canvas.mark_dates()
         return canvas.figure(f"{self.tally.total:,} events in {len(below)} {word}s")
@@ -92,11 +100,15 @@ class Plots:
             day, at = _place(hour)
             grid[day][at] += count / (hours[day, at] or 1)  # 30 days have five of some weekdays
         canvas = Canvas("Events an hour, by hour and weekday (UTC)", self._period(), 9, 3.6)
-        image = canvas.axes.imshow(grid, aspect="auto", cmap="cividis")
+        image = canvas.axes.imshow(grid, aspect="auto", cmap="cividis", vmin=0)
         canvas.axes.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
         canvas.axes.set_yticks(range(7), DAYS)
         canvas.axes.set_xlabel("hour of the day, UTC")
-        canvas.add_bar(image, "events an hour")
+        if self.tally.total:
+            canvas.add_bar(image, "events an hour")
+        else:
+            image.set_visible(False)
+            canvas.say(NONE)
         most = max(
             (count, day, hour) for day, row in enumerate(grid) for hour, count in enumerate(row)
         )
@@ -111,12 +123,12 @@ class Plots:
     def tactics(self) -> Figure:
         """Events by ATT&CK tactic, in the order of an attack; one can serve several."""
         counts = dict.fromkeys(tactics.order(), 0)
-        for technique, count in self.tally.by("technique").items():
+        for technique, count in self.alerts.by("technique").items():
             known = tactics.technique(technique)
             for tactic in known.tactics if known else ():
                 counts[tactic] += count
         rows = [(tactic, count) for tactic, count in counts.items() if count]
-        return self._bars("Events by ATT&CK tactic", "events", rows)
+        return self._bars(f"ATT&CK tactics of events of {ALERTS} or more", "events", rows)
 
     def unusual(self) -> Figure:
         """The rate of all events, and the windows that are anomalies."""
@@ -149,9 +161,12 @@ class Plots:
         canvas.axes.legend(loc="upper left")
         canvas.axes.set_ylabel("events per hour")
         canvas.axes.set_ylim(bottom=0, top=max(1.0, 1.2 * max(rates, default=0)))
+        if not self.tally.total:
+            canvas.say(NONE)
+        canvas.count_on("y")
         canvas.axes.set_xlim(self._span(HOUR_S))
         canvas.mark_dates()
-        return canvas.figure(f"{len(self.anomalies)} anomalies")
+        return canvas.figure(f"{len(self.anomalies)} unusual moments")
 
     def _marked(self) -> list[int]:
         """The moments of the anomalies, seconds since 1970."""
@@ -166,8 +181,10 @@ class Plots:
         canvas.axes.invert_yaxis()
         canvas.axes.margins(x=0.12)
         canvas.axes.set_xlabel(unit)
+        canvas.count_on("x")
         if not rows:
-            canvas.say("none in this period")
+            canvas.say(NONE)
+            canvas.axes.set_axis_off()
         told = (f"{name} {count:,}" for name, (_, count) in zip(names, rows, strict=True))
         return canvas.figure(", ".join(told) or "none")
 

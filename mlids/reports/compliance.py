@@ -122,8 +122,8 @@ def _framework(result: FrameworkResult) -> Section:
     ]
     source = f"Source: {result.source} ({result.year}), {result.url}. Titles are in our own words."
     columns = ["control", "status", "what it asks", "what was seen", "evidence"]
-    title = f"{result.name} {result.version}"
-    return Section(title, [source], [Table(f"{title}: {result.status.value}", columns, rows)])
+    title = f"{result.name} {result.version}: {result.status.value}"
+    return Section(title, [source], [Table("", columns, rows)])
 
 
 def _sentences(control: ControlResult) -> str:
@@ -145,4 +145,4 @@ def _recommended(report: ComplianceReport) -> Section:
     rows: list[list[Value]] = [[one.what, one.why] for one in report.recommendations]
     if not rows:
         return Section("Recommendations", ["Nothing that was seen calls for one."])
-    return Section("Recommendations", [], [Table("By weight", ["what", "why"], rows)])
+    return Section("Recommendations, the weightiest first", [], [Table("", ["what", "why"], rows)])

@@ -154,7 +154,10 @@ def _sentences(
 ) -> Iterator[str]:
     critical, high = (counts.by_severity.get(name, 0) for name in ("CRITICAL", "HIGH"))
     total = counted(counts.total, "event")
-    yield f"{total} were recorded; {high:,} of them were serious and {critical:,} critical."
+    if counts.total:
+        yield f"{total} were recorded; {high:,} of them were serious and {critical:,} critical."
+    else:
+        yield "No events were recorded."
     if found.total:
         yield f"{counted(found.total, 'attack')} of several steps were put together from them."
     logins = counts.by_type.get("Failed Login", 0)
@@ -162,7 +165,7 @@ def _sentences(
         yield f"{counted(logins, 'login')} failed."
     if proof is None:
         yield "It was not checked whether the records are unchanged."
-    elif proof.ok:
+    elif proof.ok and proof.records:
         yield f"{counted(proof.records, 'record')} were checked, and none was changed."
     if counts.left_out:
         yield f"{counted(len(counts.left_out), 'part')} of the records could not be read."
@@ -173,7 +176,7 @@ def _happenings(found: incidents.IncidentReport) -> Iterator[Happening]:
     for one in found.incidents:
         steps = counted(len(one.stages), "step")
         told = one.description.removeprefix(f"{one.entity}: ") or "see the incidents"
-        text = f"An attack in {steps} by or against {one.entity}: {told}"
+        text = f"An attack in {steps}, about {one.entity}: {told}"
         yield Happening(one.first, one.severity, text, one.id)
     for strong in found.strongest:
         most = max(strong.types, key=lambda type: strong.types[type])
@@ -229,17 +232,15 @@ def document(report: ExecutiveReport) -> Document:
     note = compliance.STATEMENT[0]
     sections = [
         Section("How safe was the period?", [text for text in safe if text]),
-        _part("What happened", "most important", ["when", "severity", "what"], happened),
-        _part("How do we stand?", "controls", ["rules", "worst", "controls"], stands, note),
-        _part("What should be done?", "by weight", ["what", "why"], advice),
+        _part("What happened", ["when", "severity", "what"], happened),
+        _part("How do we stand?", ["rules", "worst", "controls"], stands, note),
+        _part("What should be done?", ["what", "why"], advice),
     ]
     title = "Security in brief"
     return tables.document(title, report.since, report.until, report.made, sections)
 
 
-def _part(
-    title: str, name: str, columns: list[str], rows: list[list[Value]], note: str = ""
-) -> Section:
+def _part(title: str, columns: list[str], rows: list[list[Value]], note: str = "") -> Section:
     if not rows:
         return Section(title, ["Nothing of note."])
-    return Section(title, [], [Table(name.capitalize(), columns, rows, note)])
+    return Section(title, [], [Table("", columns, rows, note)])

@@ -14,7 +14,7 @@ from mlids.events import Event, Severity
 READ = 2000  # events of each grave severity that are looked at, the latest
 INCIDENT = "Incident"
 ID = 8  # characters of an event's id that are enough to find it
-LONGEST = 60  # characters of what happened: a line on a usual terminal
+LONGEST = 56  # characters of what happened: a line on a usual terminal
 
 
 class Foremost(msgspec.Struct, frozen=True):

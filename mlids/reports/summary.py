@@ -181,7 +181,9 @@ def _percent(now: int, before: int) -> float | None:
 
 def _fairness(seen: Coverage, before: Coverage) -> str:
     """Why a comparison with the period before would mislead, "" where it would not."""
-    if not seen.begins or seen.begins >= before.until:
+    if not seen.begins:
+        return "the log is empty"
+    if seen.begins >= before.until:
         return "no earlier data: the log begins later"
     if seen.begins > before.since:
         return f"the log begins only at {moment(seen.begins)}: less is to be compared"

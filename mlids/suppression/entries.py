@@ -58,6 +58,8 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ipaddress.ip_network(self.ip, strict=False)
         if not 0 < parse_time(self.until) - parse_time(self.created) <= LONGEST_NS:
             raise ValueError("it must end after it began, and within a year")
+        if self.removed:
+            parse_time(self.removed)
 
     def state(self, now_ns: int) -> str:
         """active, expired or removed."""

@@ -21,8 +21,20 @@ def stored(tmp_path):
     store.close()
 
 
-def test_the_summary_for_people(run, stored):
+def test_one_screen_for_who_asks_for_nothing(run, stored):
     done = run("analyze")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 40
+    assert lines.index("Look at these first") < lines.index("By type")
+    assert "6 events: 1 HIGH and 5 MEDIUM." in lines
+    assert "Top addresses: 192.0.2.7 (6)." in lines
+    assert "--report summary" in done.stderr
+    assert "By hour" not in done.stdout
+
+
+def test_the_summary_for_people(run, stored):
+    done = run("analyze", "--report", "summary")
     assert done.returncode == 0
     for part in (
         "6 events",
@@ -53,6 +65,7 @@ def test_what_is_searched_is_listed(run, stored):
     assert len(lines) == 6
     assert "HIGH" in lines[-1] and "XSS" in lines[-1]
     assert "6 events" in done.stderr
+    assert "\x1b" not in done.stdout
     done = run("analyze", "--search", "severity>=LOW", "--limit", "2")
     assert len(done.stdout.splitlines()) == 2
     assert "6 events, the last 2 shown" in done.stderr
@@ -74,7 +87,7 @@ def test_counts_by_a_field(run, stored):
         {"value": "MEDIUM", "events": 5},
         {"value": "HIGH", "events": 1},
     ]
-    assert run("analyze", "--group-by", "colour").returncode == 3
+    assert run("analyze", "--group-by", "colour").returncode == 2
 
 
 def test_reports_are_written(run, stored, tmp_path):
@@ -221,3 +234,12 @@ def test_a_damaged_segment_is_told_and_the_rest_is_counted(run, stored, tmp_path
     assert "6 events" in done.stdout
     assert "left out" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_only_the_summary_is_illustrated(run, stored, tmp_path):
+    done = run("analyze", "--report", "executive", "--format", "html", "--output-dir", "out")
+    assert "data:image/png" not in (tmp_path / done.stdout.strip()).read_text()
+
+
+def test_plots_as_one_json_document(run, stored):
+    assert len(json.loads(run("analyze", "--plot", "--json").stdout)["plots"]) == 6

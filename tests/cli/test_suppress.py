@@ -99,3 +99,12 @@ def test_what_is_shown_cannot_act(run):
 def test_there_may_be_nothing_to_test(run):
     done = run("suppress", "test")
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_list_has_a_heading_and_who_adds_learns_how_to_undo(run):
+    done = run("suppress", "add", "--user", "bob", "--reason", "backup job")
+    id = done.stdout.split()[1]
+    assert f"suppress remove {id}" in done.stderr
+    head, line = run("suppress", "list").stdout.splitlines()
+    assert head.split() == ["ID", "UNTIL", "(UTC)", "HITS", "WHAT", "(BY:", "WHY)"]
+    assert line.startswith(id) and line.index("user bob") == head.index("WHAT")

@@ -57,3 +57,12 @@ def test_no_log_is_no_fault(run):
     done = run("verify")
     assert done.returncode == 0
     assert "no events" in done.stdout
+
+
+def test_without_the_first_key_nothing_is_promised(run, tmp_path):
+    logs = logged(tmp_path)
+    (logs / "seals" / VERIFY).unlink()
+    done = run("verify")
+    assert done.returncode == 0
+    assert done.stdout.startswith("??") and "--key" in done.stdout
+    assert "OK" not in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,4 +22,5 @@ def logs(tmp_path: Path) -> Path:
         ]
         path = tmp_path / f"mlids-20250113T10300{segment}Z-1.jsonl"
         path.write_bytes(b"".join(line + b"\n" for line in lines))
+        os.utime(path, (1_736_764_200, 1_736_764_200))
     return tmp_path

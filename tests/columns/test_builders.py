@@ -1,7 +1,12 @@
+import os
 import subprocess
 import sys
 
+import pytest
+
+from mlids import segments
 from mlids.columns import builders, companions
+from mlids.columns.__main__ import CALM_S
 from mlids.columns.builders import behind, complete
 
 
@@ -19,6 +24,18 @@ def test_behind_builds_one_at_a_time(logs):
     assert companions.missing(logs) == []
     again = behind(logs)
     assert again.wait(30) == 0
+
+
+def test_behind_waits_for_calm(logs):
+    newest = segments.sealed(logs)[-1]
+    os.utime(newest)
+    process = behind(logs)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(CALM_S / 2)
+    assert companions.missing(logs)
+    os.utime(newest, (1, 1))
+    assert process.wait(30) == 0
+    assert companions.missing(logs) == []
 
 
 def test_nothing_is_started_where_nothing_can_be_built(logs, monkeypatch):

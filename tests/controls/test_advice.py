@@ -50,7 +50,7 @@ def test_gaps_name_their_input():
 
 def test_time_that_was_not_watched():
     found = told(*running(), service("Started", DAY), service("Stopped", 3 * DAY))
-    assert "ended without a word 1 time" in found[0].what
+    assert "ended without a word (1 time)" in found[0].what
     assert "of the period" in found[0].why
 
 

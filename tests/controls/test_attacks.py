@@ -77,7 +77,7 @@ def test_incidents_seen_and_open():
     ]
     status, reason, evidence = ask("incidents", *running(), *told)
     assert (status, evidence.count) == ("WARN", 3)
-    assert reason.startswith("2 incidents, 1 of them told of in the last 24 hours")
+    assert reason.startswith("2 incidents, 1 of them in the last 24 hours")
     assert ask("incidents", *running(), *told, circumstances=Circumstances())[0] == "FAIL"
 
 

@@ -84,3 +84,12 @@ def test_a_framework_is_as_good_as_its_worst_control():
         framework="f", version="1", source="s", url="u", year=2020, controls=parts[:1]
     )
     assert judge_all(nothing, alone).status == "NOT ASSESSED"
+
+
+def test_events_of_each_check_are_named():
+    told = [
+        event("Incident", "HIGH", source="system", seconds=n, id=f"incident-{n}") for n in range(12)
+    ]
+    result = judge(control("incidents", "watched"), facts(*running(), *told))
+    ids = result.evidence.events
+    assert "incident-0" in ids[:2] and not ids[1].startswith("incident-1")

@@ -27,7 +27,7 @@ def test_a_stop_counts_by_its_share(dark_h, status):
     pause = service("Stopped", DAY), service("Started", DAY + dark_h * 3600, inputs=["logs a"])
     found, reason, _ = ask("watched", *running(), *pause)
     assert found == status
-    assert f"{dark_h} h not, in 2 periods" in reason and "MLIDS was stopped" in reason
+    assert f"{dark_h} h not, in 2 periods" in reason and "the longest" in reason
 
 
 def test_a_kind_of_input_that_nobody_watched_is_not_assessed():
@@ -77,3 +77,16 @@ def test_an_input_is_watched_only_by_the_runs_that_name_it():
     status, reason, _ = ask("watched", *running(), *halves, of="network")
     assert status == "FAIL" and "50 % of the period: network eth0" in reason
     assert ask("watched", *running(), *halves, of="logs")[0] == "PASS"
+
+
+def test_inputs_are_named_once_and_gaps_counted_once():
+    silent = gap(30, input="logs a", what="silent"), gap(90, input="logs a", what="resumed")
+    reason = ask("complete", *running(), *silent)[1]
+    assert reason.startswith("1 monitoring gap of")
+    assert ": logs a" in ask("watched", *running("logs a"), of="logs")[1]
+
+
+def test_the_evidence_of_a_crash_are_the_runs():
+    status, _, evidence = ask("failures", *running(), service("Started", 3 * DAY))
+    assert (status, evidence.count) == ("WARN", len(evidence.events))
+    assert "Service Started" in evidence.by_type

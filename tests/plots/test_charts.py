@@ -34,7 +34,7 @@ def test_every_plot_is_drawn_and_told_in_words():
     assert "200 events in 11 days" in found["events-over-time"].alternative
     assert "Failed Login 100, Port Scan 100" in found["types"].alternative
     assert "credential-access 200" in found["tactics"].alternative
-    assert "1 anomalies" in found["anomalies"].alternative
+    assert "1 unusual moments" in found["anomalies"].alternative
     assert found["top-sources"].alternative.count("192.0.2.") == 10
 
 
@@ -79,3 +79,18 @@ def test_severities_are_told_apart_by_the_colour_blind():
         distance = np.linalg.norm(seen(COLOURS[one]) - seen(COLOURS[other]))
         assert distance > 0.2, (one, other)
         assert distance > 0.4 or HATCHES[one] != HATCHES[other]
+
+
+def test_hours_of_weekdays_are_means():
+    first, again = event(seconds=0), event(seconds=7 * 86_400)  # START_NS is a Monday, 10:30
+    assert (
+        "most events, 1.0 an hour, on Mon at 10:00"
+        in plots([first, again]).hours_and_weekdays().alternative
+    )
+    once = plots([first], days=10).hours_and_weekdays()
+    assert "0.5 an hour, on Mon" in once.alternative
+
+
+def test_tactics_are_those_of_alerts():
+    alerts = Tally.of(EVENTS[:7])
+    assert "credential-access 7" in plots(alerts=alerts).tactics().alternative

@@ -64,3 +64,17 @@ def test_long_documents_have_contents():
     sections = [Section(f"s{n}") for n in range(4)]
     assert '<a href="#s4">s3</a>' in render(Document("d", "", "", sections))
     assert "<nav" not in render(Document("d", "", "", sections[:2]))
+
+
+def test_headings_stand_where_their_cells_do_and_moments_on_one_line():
+    table = Table("t", ["when", "n"], [["2025-01-13 10:30", 1], ["2025-01-13 10:30:45", 2]])
+    page = render(Document("d", "", "", [Section("s", [], [table])]))
+    assert '<th scope="col" class="number">n<' in page
+    assert '<th scope="col">when<' in page
+    assert page.count('class="moment"') == 2
+
+
+def test_names_with_counts_stand_side_by_side():
+    counts, others = Table("", ["a", "n"], [["x", 1]]), Table("", ["a", "b"], [["x", "y"]])
+    page = render(Document("d", "", "", [Section("s", [], [counts, others])]))
+    assert page.count('<div class="table counts">') == page.count('<div class="table">') == 1

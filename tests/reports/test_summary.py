@@ -152,3 +152,18 @@ def test_beyond_the_tally_it_takes_little_time():
     assert found.total == 10_000_000 and len(found.top_addresses) == 10
     assert took < 0.9, f"{took:.2f} s"  # 0.3 s are asked; a busy machine may be thrice as slow
     assert found.last == format_time(at(30 * DAY))
+
+
+def test_a_screen_has_what_matters_and_not_all():
+    high = event("Port Scan", "HIGH", seconds=5, details={"ip": "192.0.2.9"})
+    many = [event(f"Type {n}", seconds=n) for n in range(12)]
+    shown = summary.brief(summary.document(report(high, *many)))
+    titles = [table.title for section in shown.sections for table in section.tables]
+    assert titles == ["Look at these first", "By type"]
+    assert [len(section.tables[0].rows) for section in shown.sections] == [1, summary.BRIEF]
+    assert "And 8 more." in texts(shown)
+    assert "13 events: 1 HIGH and 12 MEDIUM." in texts(shown)
+
+
+def test_an_empty_log_is_said():
+    assert "the log is empty" in texts(summary.brief(summary.document(report())))

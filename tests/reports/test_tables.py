@@ -47,3 +47,10 @@ def test_gaps_begin_with_the_longest_silence():
     assert [row[0] for row in table.rows] == ["b", "a"]
     assert all(len(row) == len(table.columns) for row in table.rows)
     assert table.note == ""
+
+
+def test_a_table_is_cut_and_says_so():
+    long = tables.counts("By type", "type", {str(n): n for n in range(9)})
+    short = tables.cut(long, 4)
+    assert len(short.rows) == 4 and short.note == "And 5 more."
+    assert tables.cut(long, 9) is long

@@ -75,6 +75,7 @@ def test_it_ends_when_it_says():
         {"type": "x", "until": format_time(START_NS - 1)},
         {"type": "x", "until": format_time(START_NS + 400 * DAY_NS)},
         {"type": "x", "until": "never"},
+        {"type": "x", "removed": "garbage"},
         {"typ": "x"},
         {"type": "x", "id": "../../x"},
     ],
