@@ -29,23 +29,21 @@ EVERY = 20  # events, one of which is waited for
 
 def store() -> Iterator[Row]:
     """Log events at a steady rate and wait for the disk; then verify what was written."""
+    # Each run has a folder of its own, which is gone before the next: nobody builds columns then.
     with tempfile.TemporaryDirectory(prefix="mlids-store-", ignore_cleanup_errors=True) as name:
-        fastest, _ = _logged(Path(name) / "fast", 0)
-        yield _row(
-            "durable events through EventLogger, /s",
-            f"{fastest:,.0f}",
-            fastest >= RATE,
-            f"{RATE:,}",
-        )
-        rate, waits = _logged(Path(name) / "steady", RATE)
+        rate, waits = _logged(Path(name), RATE)
         p99 = sorted(waits)[int(len(waits) * 0.99)] * 1e3
         note = f"at {rate:,.0f}/s, longest {max(waits) * 1e3:.0f} ms"
         yield _row("durable acknowledgement, p99, ms", f"{p99:.1f}", p99 <= 50, "50", note)
         begin = time.perf_counter()
-        found = verify(Path(name) / "steady")
+        found = verify(Path(name))
         speed = found.records / (time.perf_counter() - begin)
         right = found.ok and found.records >= COUNT
         yield _row("verify, events/s", f"{speed:,.0f}", right and speed >= 300_000, "300,000")
+    with tempfile.TemporaryDirectory(prefix="mlids-store-", ignore_cleanup_errors=True) as name:
+        fastest, _ = _logged(Path(name), 0)
+    what, reached = "durable events through EventLogger, /s", fastest >= RATE
+    yield _row(what, f"{fastest:,.0f}", reached, f"{RATE:,}")
 
 
 def _events() -> list[Event]:
