@@ -2,6 +2,7 @@ import gzip
 import os
 import random
 import threading
+import time
 from itertools import count
 
 import msgspec
@@ -14,7 +15,7 @@ from mlids.archive import Archive
 from mlids.columns import companions
 from mlids.columns.building import build_missing
 from mlids.errors import MLIDSError
-from mlids.events import Event
+from mlids.events import Event, format_time
 from mlids.query import QueryError, parse
 from mlids.records import read
 from mlids.store import EventStore
@@ -426,3 +427,13 @@ def test_companions_belong_to_their_segment_alone(store):
     assert Archive(store, complete=False).count("ip:10.9.9.9") > 0
     assert companions.head(third) is not None
     assert msgspec.to_builtins(companions.head(third))["rows"] == 100
+
+
+def test_now_is_the_moment_of_the_question(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    moments = [time.time_ns() - ago * 10**9 for ago in (10, 3 * 3600)]
+    lines = [event(timestamp=format_time(moment)).encoded() for moment in moments]
+    (folder / "mlids.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    assert Archive(folder).count("timestamp>=now-2h") == 1
+    assert Archive(folder).count("timestamp<now-2h") == 1

@@ -63,7 +63,7 @@ def follow(folder: Path, query: str, kind: str) -> int:
     """Show events as they are stored, until Ctrl-C; kind: txt or jsonl."""
     from mlids.tail import Tail
 
-    wanted = parse(query)
+    wanted = parse(query, time.time_ns())
     tail = Tail(folder)
     console.note(f"new events below {folder}; Ctrl-C ends")
     for event in tail.follow(_pause):

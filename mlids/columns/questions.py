@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -25,10 +26,13 @@ class Part(NamedTuple):
 
 
 class Question:
-    """A query over a period of the events' own time, in ns; last is exclusive."""
+    """A query over a period of the events' own time, in ns; last is exclusive.
+
+    In the text of a query ``now`` is the moment at which it is asked.
+    """
 
     def __init__(self, query: Query | str, first: int = 0, last: int | None = None) -> None:
-        self.query = parse(query) if isinstance(query, str) else query
+        self.query = parse(query, time.time_ns()) if isinstance(query, str) else query
         self.first = max(0, first)
         self.last = LAST_NS if last is None else max(0, min(last, LAST_NS))
 
