@@ -96,14 +96,17 @@ class EventLogger:
 
     def log(self, event: Event) -> int:
         """Pass one event; returns at once, with the ticket that `EventStore.wait` takes."""
-        self.passed(event)
-        return self.rail.ticket
+        self._ensure_open()
+        return self.rail.log(event)
 
     def passed(self, event: Event) -> list[Event]:
         """Pass one event and return what was stored: nothing, or it and what it gave rise to."""
+        self._ensure_open()
+        return self.rail.passed(event)
+
+    def _ensure_open(self) -> None:
         if not (self.rail.running or self._closing):
             self.open()
-        return self.rail.passed(event)
 
     def settle(self) -> list[Event]:
         """Store what correlators and suppressions hold back, and return it; `close` does so too."""
@@ -133,7 +136,8 @@ class EventLogger:
 
         A type that nobody knows is accepted; severity and source follow from the type where they
         are not given. Raises ValueError for an unknown severity, `MLIDSError` E006 where another
-        process writes to the store.
+        process writes to the store, E106 where the event was dropped: the disk has been full for
+        so long that memory is too.
         """
         usual = TYPES.get(event_type, ("MEDIUM", "application"))
         now = time.time_ns()
@@ -147,7 +151,8 @@ class EventLogger:
             tags=list(tags),
             correlation_id=detection_id(rule, event_type, now, os.urandom(8)),
         ).stamped()
-        self.store.wait(self.log(event))
+        if not self.store.wait(self.log(event)):
+            raise MLIDSError("E106", f"{self.logs_dir} takes no events, and memory has no room")
         return event
 
     def search_events(

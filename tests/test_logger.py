@@ -1,4 +1,6 @@
 import os
+import sys
+import threading
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from mlids.locking import holder
 from mlids.logger import EventLogger
 from mlids.proofs import bare
 from mlids.retention import Policy
+from mlids.store import LOST
 from mlids.testing import event
 
 
@@ -151,3 +154,33 @@ def test_retention_waits_for_a_disk_that_takes_its_record(logger, monkeypatch):
     monkeypatch.undo()
     logger.apply_retention()
     assert segments.sealed(logger.logs_dir) == []
+
+
+def test_an_event_that_was_dropped_is_not_acknowledged(logger, monkeypatch):
+    logger.log_event("XSS")
+    monkeypatch.setattr(logger.store, "append", lambda record: LOST)
+    with pytest.raises(MLIDSError) as error:
+        logger.log_event("XSS")
+    assert error.value.code == "E106"
+
+
+def test_each_thread_gets_the_ticket_of_its_own_event(logger, monkeypatch):
+    """One thread's events are dropped, the other's are stored: neither takes the other's answer."""
+    append = logger.store.append
+    monkeypatch.setattr(logger.store, "append", lambda r: LOST if b"lost" in r else append(r))
+    wrong, usual = [], sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads meet within `log`
+
+    def log(user):
+        for _ in range(2000):
+            ticket = logger.log(event(details={"user": user}))
+            if (ticket == LOST) != (user == "lost"):
+                wrong.append(user)
+
+    threads = [threading.Thread(target=log, args=(user,)) for user in ("lost", "kept")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(usual)
+    assert not wrong
