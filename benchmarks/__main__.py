@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks import (
     access_logs,
     archive,
+    cloudwatch,
     delivery,
     logs,
     network,
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[], Iterable[Row]]] = {
     "rest": rest.rest,
     "store": store.store,
     "archive": archive.archive,
+    "cloudwatch": cloudwatch.cloudwatch,
 }
 
 

@@ -72,7 +72,9 @@ def commands() -> Iterator[str]:
         assert command
         inner = click.Context(command, info_name=name, parent=context, terminal_width=98)
         yield f"\n## {name}\n\n```text\n{command.get_help(inner)}\n```\n"
-        for part, one in command.commands.items() if isinstance(command, click.Group) else ():
+        for part in command.list_commands(inner) if isinstance(command, click.Group) else ():
+            one = command.get_command(inner, part)
+            assert one
             deeper = click.Context(one, info_name=part, parent=inner, terminal_width=98)
             yield f"\n### {name} {part}\n\n```text\n{one.get_help(deeper)}\n```\n"
 

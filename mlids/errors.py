@@ -16,11 +16,14 @@ from typing import NamedTuple
 
 
 class ErrorInfo(NamedTuple):
-    """What a code means, and what its reader can do about it."""
+    """What a code means, what its reader can do about it, and how a command ends that meets it."""
 
     title: str
     hint: str
+    exit_status: int = 3
 
+
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: cron and systemd may run the same command later
 
 ERRORS: dict[str, ErrorInfo] = {
     "E001": ErrorInfo(
@@ -66,6 +69,44 @@ ERRORS: dict[str, ErrorInfo] = {
         "free space or mend the rights; events are kept in memory and written then",
     ),
     "E107": ErrorInfo("Plugin failed", "report it to the plugin's author; the others go on"),
+    "E201": ErrorInfo(
+        "No AWS credentials",
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or use an IAM role",
+    ),
+    "E202": ErrorInfo(
+        "AWS credentials refused or expired",
+        "renew them; python index.py cloudwatch check-credentials tells which ones are used",
+    ),
+    "E203": ErrorInfo(
+        "AWS permission denied",
+        "allow the action named above in the IAM policy of this user or role",
+    ),
+    "E204": ErrorInfo(
+        "Log group or stream not found",
+        "python index.py cloudwatch groups lists the groups of the region; check the region, too",
+    ),
+    "E205": ErrorInfo("AWS region unknown", "name one such as eu-west-1 with --region"),
+    "E206": ErrorInfo(
+        "AWS cannot be reached",
+        "check network, proxy and endpoint URL; the same command may be run again",
+        TRY_AGAIN,
+    ),
+    "E207": ErrorInfo(
+        "AWS refuses for now: throttled or failing",
+        "run the same command again later, with fewer --requests-per-second where it is throttled",
+        TRY_AGAIN,
+    ),
+    "E208": ErrorInfo(
+        "CloudWatch download incomplete",
+        "run the same command again: it goes on where it stopped",
+        1,
+    ),
+    "E209": ErrorInfo("AWS refused the request", "check what was asked for"),
+    "E210": ErrorInfo(
+        "Another sync is running in this folder",
+        "wait until it ends, or choose another folder",
+        TRY_AGAIN,
+    ),
 }
 
 
@@ -83,6 +124,8 @@ class MLIDSError(Exception):
         self.code = code
         self.message = message or info.title
         self.hint = hint or info.hint
+        if info.exit_status != MLIDSError.exit_status:
+            self.exit_status = info.exit_status
         super().__init__(code, self.message, self.hint)
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import mlids
 from mlids.errors import ERRORS, ConfigError, MLIDSError, SinkError
+from mlids.query.errors import QueryError
 
 REFERENCE = [
     "E001",
@@ -43,3 +44,11 @@ def test_every_code_that_is_raised_is_in_the_table():
     used = {code for path in sources for code in re.findall(r"\"(E\d{3})\"", path.read_text())}
     assert used <= set(ERRORS)
     assert set(ERRORS) <= used | set(re.findall(r"E\d{3}", str(ERRORS)))
+
+
+def test_the_code_says_how_a_command_ends():
+    assert MLIDSError("E003").exit_status == SinkError().exit_status == 3
+    again = {code for code in ERRORS if MLIDSError(code).exit_status == 75}
+    assert again == {"E206", "E207", "E210"}  # cron may try these again: EX_TEMPFAIL
+    assert MLIDSError("E208").exit_status == 1
+    assert QueryError("x", 0, "y").exit_status == 2

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 Asked = Callable[[], tuple[int, int]]
 LOOK_S = 0.2
+FINE = 100_000  # parts of a share
 
 
 @contextlib.contextmanager
@@ -33,6 +34,29 @@ def phases(title: str, phase: Callable[[], str], progress: Asked) -> Iterator[No
         yield
         return
     with _moving(lambda: f"{title}: {phase()}", progress, TaskProgressColumn()):
+        yield
+
+
+@contextlib.contextmanager
+def counted(what: str, count: Callable[[], int], share: Callable[[], float]) -> Iterator[None]:
+    """Show how many there are so far, how many a second, the share done and the time left.
+
+    what: is counted; share: 0 to 1. Nothing is shown where nobody looks.
+    """
+    from rich.progress import ProgressColumn, Task, TaskProgressColumn
+    from rich.text import Text
+
+    if not sys.stderr.isatty():
+        yield
+        return
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            rate = count() / max(task.elapsed or 0.0, LOOK_S)
+            return Text(f"{count():,} {what}, {rate:,.0f}/s")
+
+    shares = lambda: (round(share() * FINE), FINE)  # noqa: E731
+    with _moving(lambda: "", shares, TaskProgressColumn(), Rate()):
         yield
 
 

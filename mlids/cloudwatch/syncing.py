@@ -1,0 +1,186 @@
+"""A folder kept the same as a group: each run fetches what is new since the last one.
+
+Each stream has a folder of its own in it, with a file for each day (UTC) in the order of time: the
+last stretch before a run is read again by the next one and takes the place of what was there, so
+that what came late stands where it belongs. The files depend on what is in CloudWatch, not on how
+often it was asked.
+
+``.sync/checkpoint.json`` is how far each stream was read, ``.sync/manifest.json`` what the last run
+did; each file has a manifest of its own beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlids.atomic import write_atomically
+from mlids.cloudwatch import faults, parallel
+from mlids.cloudwatch.checkpoint import Checkpoint, Through
+from mlids.cloudwatch.daily import Daily
+from mlids.cloudwatch.downloading import DAY_MS, exported_at, now_ms
+from mlids.cloudwatch.faults import DENIED
+from mlids.cloudwatch.manifest import About
+from mlids.cloudwatch.names import file_name
+from mlids.cloudwatch.outcomes import Failure, Missing, Outcome, Written
+from mlids.cloudwatch.patterns import StreamPatterns
+from mlids.cloudwatch.windows import windows
+from mlids.errors import MLIDSError
+from mlids.locking import FolderLock
+
+if TYPE_CHECKING:
+    from mlids.cloudwatch.extractor import CloudWatchLogsExtractor
+
+STATE = ".sync"  # no stream's folder begins with a dot
+DELAY_MS = DAY_MS  # AWS tells a stream's last event within the hour, "in rare situations" later
+
+
+class Sync:
+    """One run over a group.
+
+    patterns: of the names of streams, such as ``web/*``; all without. first: ms where a stream that
+    was never read begins (None: at its first event). form: text or jsonl.
+    """
+
+    def __init__(
+        self,
+        extractor: CloudWatchLogsExtractor,
+        folder: Path,
+        patterns: Sequence[str] = (),
+        first: int | None = None,
+        form: str = "text",
+    ) -> None:
+        self._of = extractor
+        self._folder, self._form = folder, form
+        self._patterns = StreamPatterns(patterns)
+        self._first = first or 0
+        self._horizon = 0  # what is older, in ms, the group has not kept
+        self._lock = threading.Lock()
+        group, region = extractor.log_group_name, extractor.region_name
+        self._checkpoint = Checkpoint(folder / STATE / "checkpoint.json", group, region, form)
+        self._outcome = Outcome(group, region, str(folder), exported_at())
+
+    def run(self) -> Outcome:
+        """Fetch what is new; what fails for a single stream is in the outcome.
+
+        Raises `MLIDSError` (E210: another run is going on there), OSError, and botocore's errors
+        where the streams cannot even be listed.
+        """
+        held = FolderLock(self._folder / STATE)
+        try:
+            held.acquire()
+        except MLIDSError as error:
+            if error.code != "E006":
+                raise
+            raise MLIDSError("E210", f"another sync is running in {self._folder}") from error
+        try:
+            self._checkpoint.load()
+            self._fetch()
+        finally:
+            self._checkpoint.save()
+            held.release()
+        return self._outcome
+
+    def _fetch(self) -> None:
+        self._horizon = self._kept_since()
+        streams = self._of.list_log_streams(order_by="LogStreamName", descending=False)
+        streams = [one for one in streams if self._patterns.matches(one["logStreamName"])]
+        asked = [one for one in streams if self._may_have_more(one)]
+        outcome, now = self._outcome, now_ms()
+        outcome.streams, outcome.asked = len(streams), len(asked)
+        for one in asked:
+            begin = max(self._start(one), one["firstEventTimestamp"] or 0)
+            self._of.progress.expect(one["logStreamName"], now - begin)
+        found = parallel.each(self._stream, asked, self._of.parallel, self._of.stop)
+        for one, result in zip(asked, found, strict=True):
+            if isinstance(result, Exception):
+                self._failed(one["logStreamName"], result)
+        outcome.conclude(exported_at())
+        shown = msgspec.json.format(msgspec.json.encode(outcome), indent=1)
+        write_atomically(self._folder / STATE / "manifest.json", shown)
+
+    def _kept_since(self) -> int:
+        """From when on, in ms, the group keeps its events."""
+        from botocore.exceptions import ClientError
+
+        try:
+            days = self._of.get_log_group_info()["retentionInDays"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in DENIED:
+                raise
+            return 0
+        return now_ms() - days * DAY_MS if days else 0
+
+    def _may_have_more(self, listed: dict[str, Any]) -> bool:
+        place, last = self._checkpoint.of(listed["logStreamName"]), listed["lastEventTimestamp"]
+        if place is None or last is None:
+            return True
+        return bool(last >= place.again(self._of.late_ms) - DELAY_MS)
+
+    def _lost(self, listed: dict[str, Any], place: Through) -> str:
+        """Why nothing before the place is to be had any more, "" where it is."""
+        if (listed["creationTime"] or 0) > place.read_at:
+            return "the stream was deleted and made anew"
+        if place.through < self._horizon:
+            return "the group did not keep its events for so long"
+        return ""
+
+    def _start(self, listed: dict[str, Any]) -> int:
+        place = self._checkpoint.of(listed["logStreamName"])
+        if place is None:
+            return self._first
+        return place.through if self._lost(listed, place) else place.again(self._of.late_ms)
+
+    def _stream(self, listed: dict[str, Any]) -> None:
+        """Fetch what is new in one stream."""
+        name, end = listed["logStreamName"], now_ms()
+        place, start = self._checkpoint.of(name), self._start(listed)
+        about = About(self._of.log_group_name, name, self._of.region_name, self._form)
+        folder = self._folder / file_name(name)
+        files = Daily(folder, about, start, self._of.late_ms, again=place is not None)
+        try:
+            through = self._read(name, files, end)
+        finally:
+            files.close()
+            self._of.progress.ended(name)
+            self._note(name, files)
+        self._checkpoint.note(name, Through(through, end))
+        if place is not None and (why := self._lost(listed, place)):
+            until = max(place.through, min(end, listed["firstEventTimestamp"] or self._horizon))
+            self._missing(Missing(name, place.through, until, why))
+
+    def _read(self, name: str, files: Daily, end: int) -> int:
+        """Read to the end; returns up to where nothing is missing, in ms."""
+        reader, begin, whole = self._of.reader, files.start, end
+        for window in windows(reader, name, begin, end, self._folder):
+            files.add(window, end, reader.api)
+            if window.gap:
+                self._missing(Missing(name, window.start, window.end, window.gap))
+                whole = min(whole, window.start)
+            if files.through:
+                self._checkpoint.note(name, Through(min(whole, files.through), end))
+            self._of.progress.moved(name, len(window), window.end - begin)
+        files.finish(end, reader.api)
+        return whole
+
+    def _note(self, name: str, files: Daily) -> None:
+        with self._lock:
+            self._outcome.files += [
+                Written(name, one.file, added, one.total_events, one.bytes, one.sha256)
+                for one, added in files.changed
+            ]
+
+    def _missing(self, gap: Missing) -> None:
+        with self._lock:
+            self._outcome.gaps.append(gap)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        if not faults.is_fault(error):
+            raise error
+        group, region = self._of.log_group_name, self._of.region_name
+        told = faults.told(error, group=group, stream=name, region=region)
+        self._outcome.failures.append(Failure(name, told.code, told.message, told.exit_status))
