@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +81,11 @@ class Download:
 
     def _read(self, recording: Recording, listed: dict[str, Any], end: int) -> None:
         progress, saved = self._of.progress, time.monotonic()
-        begin = max(recording.reached, listed.get("firstEventTimestamp") or 0)
-        progress.expect(self._stream, min(end, listed.get("lastEventTimestamp") or end) - begin)
-        folder = recording.path.parent
-        for window in windows(self._of.reader, self._stream, recording.reached, end, folder):
-            count = recording.add(window, now_ms())
-            progress.moved(self._stream, count, window.end - begin)
+        stream, start, folder = self._stream, recording.reached, recording.path.parent
+        progress.expect(stream, listed, start, end)
+        read = partial(progress.moved, stream)
+        for window in windows(self._of.reader, stream, start, end, folder, read):
+            recording.add(window, now_ms())
             if time.monotonic() - saved > SAVE_S:
                 recording.save()
                 saved = time.monotonic()

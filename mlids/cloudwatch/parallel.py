@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
 from mlids.cloudwatch.reading import Stopped
@@ -12,6 +14,7 @@ from mlids.cloudwatch.reading import Stopped
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LOOK_S = 0.2  # how soon Ctrl-C is noticed
+GRACE_S = 1.0  # for what runs then, to keep how far it is
 
 
 class Progress:
@@ -21,31 +24,35 @@ class Progress:
         self.events = 0
         self.streams = 0  # that are done
         self._lock = threading.Lock()
+        self._spans: dict[str, tuple[float, float]] = {}  # by stream its begin and length, in ms
         self._done: dict[str, float] = {}
-        self._all: dict[str, float] = {}
 
-    def expect(self, stream: str, length: float) -> None:
-        """A stream that will be read, and how long a time its events span, in ms."""
+    def expect(self, stream: str, listed: Mapping[str, Any], start: int, end: int) -> None:
+        """A stream of which [start, end) will be read, in ms; listed: what AWS says of it."""
+        begin = max(start, listed.get("firstEventTimestamp") or 0)
+        until = min(end, listed.get("lastEventTimestamp") or end)
         with self._lock:
-            self._all[stream] = max(1.0, length)
+            self._spans[stream] = begin, max(1, until - begin)
 
-    def moved(self, stream: str, events: int, length: float) -> None:
-        """So many events more; so much of the time is done in all."""
+    def moved(self, stream: str, events: int, time: int) -> None:
+        """So many events more; what comes before a time, in ms, is done."""
         with self._lock:
             self.events += events
-            self._done[stream] = min(max(0.0, length), self._all.get(stream, 0.0))
+            begin, length = self._spans.get(stream, (0, 0))
+            self._done[stream] = min(max(0.0, time - begin), length)
 
     def ended(self, stream: str) -> None:
         """A stream is done, however it ended."""
         with self._lock:
             self.streams += 1
-            self._done[stream] = self._all.get(stream, 0.0)
+            self._done[stream] = self._spans.get(stream, (0, 0))[1]
 
     @property
     def share(self) -> float:
         """What is done of all, 0 to 1."""
         with self._lock:
-            return sum(self._done.values()) / (sum(self._all.values()) or 1.0)
+            total = sum(length for _, length in self._spans.values())
+            return sum(self._done.values()) / (total or 1.0)
 
 
 def each(
@@ -53,23 +60,40 @@ def each(
 ) -> list[Result | Exception]:
     """What `work` gives for each item, in their order, or the exception that it raised.
 
-    Ctrl-C sets `stop`, so that what runs comes to an end, and is passed on; nothing new is begun.
+    Ctrl-C sets `stop`, so that what runs comes to an end, and is passed on; nothing new is begun,
+    and what still waits for AWS is not waited for.
     """
+    jobs: deque[tuple[Future[Result], Item]] = deque((Future(), item) for item in items)
+    futures = [future for future, _ in jobs]
 
-    def one(item: Item) -> Result:
+    def run() -> None:
+        with contextlib.suppress(IndexError):  # none is left
+            while True:
+                _settle(work, *jobs.popleft(), stop)
+
+    try:
+        for number in range(min(max(1, at_once), len(futures))):
+            # Daemons, as Python ends no sooner than all other threads: AWS may let them wait long.
+            threading.Thread(target=run, name=f"cloudwatch-{number}", daemon=True).start()
+        _waited(futures)
+    except BaseException:
+        stop.set()
+        wait(futures, GRACE_S)
+        raise
+    return [_outcome(future) for future in futures]
+
+
+def _settle(
+    work: Callable[[Item], Result], future: Future[Result], item: Item, stop: threading.Event
+) -> None:
+    try:
         if stop.is_set():
             raise Stopped
-        return work(item)
-
-    futures: list[Future[Result]] = []
-    with ThreadPoolExecutor(max(1, at_once), "cloudwatch") as pool:
-        try:
-            futures = [pool.submit(one, item) for item in items]
-            _waited(futures)
-        except BaseException:
-            stop.set()
-            raise
-    return [_outcome(future) for future in futures]
+        result = work(item)
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def _waited(futures: Sequence[Future[Any]]) -> None:

@@ -8,16 +8,17 @@ last settled window ends; a file that is there may be gone on with as well, from
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from mlids import segments
+from mlids import atomic, segments
 from mlids.cloudwatch import manifest
 from mlids.cloudwatch.answers import LogEvent
 from mlids.cloudwatch.forms import FORMS
@@ -57,9 +58,13 @@ class Recording:
         self._head = self.form.head(about.log_group_name, about.log_stream_name, NO_TIME, 0)
         self._digest = hashlib.sha256()
         self._kept = 0  # bytes of the file at `path` that stay
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = _opened(self._part)
         try:
+            for suffix in (manifest.PROGRESS, manifest.SUFFIX):
+                atomic.sweep(manifest.beside(path, suffix))
             self._begin(keep, resume)
         except BaseException:
             self._file.close()
@@ -85,8 +90,8 @@ class Recording:
         self.manifest.start = known.start
         for window in known.windows:
             digest = self._digest.copy()
-            if not _fed(digest, source, window.bytes - self._size):
-                break
+            for data in _pieces(source, window.bytes - self._size):
+                digest.update(data)
             if digest.hexdigest() != window.sha256:
                 break
             self._digest = digest
@@ -120,19 +125,18 @@ class Recording:
             count += len(some)
             first = some[0].timestamp if first is None else first
             last = some[-1].timestamp
-        pages, duplicates, digest = window.pages, window.duplicates, self._digest.hexdigest()
         self.manifest.windows.append(
             Stretch(
-                window.start,
-                window.end,
-                count,
-                first,
-                last,
-                pages,
-                duplicates,
-                read_at,
-                size,
-                digest,
+                start=window.start,
+                end=window.end,
+                events=count,
+                first=first,
+                last=last,
+                pages=window.pages,
+                duplicates=window.duplicates,
+                read_at=read_at,
+                bytes=size,
+                sha256=self._digest.hexdigest(),
             )
         )
         if window.gap:
@@ -158,10 +162,11 @@ class Recording:
         self._file.write(self.form.tail(total))
         self._file.flush()
         os.pwrite(self._file.fileno(), head, 0)
-        if head or _digest_of(self.path) != self._digest.hexdigest():
+        whole = self._digest.hexdigest()
+        if head or _digest_of(self.path) != whole:
             self._complete()
         told.bytes = self.path.stat().st_size
-        told.sha256 = _digest_of(self.path)
+        told.sha256 = _digest_of(self.path) if head else whole
         told.write(manifest.beside(self.path, manifest.SUFFIX))
         self.drop()
         return told
@@ -171,12 +176,14 @@ class Recording:
         source = self._part
         if self._kept:
             source = manifest.beside(self.path, manifest.WHOLE)
-            with self.path.open("rb") as old, source.open("wb") as whole:
-                _copy(old, whole, self._kept)
+            source.unlink(missing_ok=True)
+            with self.path.open("rb") as old, open(source, "xb", opener=_private) as whole:
+                for data in _pieces(old, self._kept):
+                    whole.write(data)
                 self._file.seek(0)
                 shutil.copyfileobj(self._file, whole, BLOCK)
+                whole.flush()
                 os.fsync(whole.fileno())
-            source.chmod(MODE)
         else:
             os.fsync(self._file.fileno())
         source.replace(self.path)
@@ -190,13 +197,14 @@ class Recording:
 
     def close(self) -> None:
         """Stop writing; what is saved can be gone on with."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # there was no room for what was not saved
+            self._file.close()
 
 
 def _opened(path: Path) -> IO[bytes]:
     """A part, for this process alone."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+        handle = _private(str(path), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(path.stat(), os.fstat(handle)):
@@ -208,17 +216,14 @@ def _opened(path: Path) -> IO[bytes]:
         os.close(handle)  # whoever had it gave it its name meanwhile
 
 
-def _fed(digest: Any, source: IO[bytes], size: int) -> bool:
-    """Feed so many bytes to a digest; False where there are not so many."""
-    while size and (data := source.read(min(size, BLOCK))):
-        digest.update(data)
-        size -= len(data)
-    return not size
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
 
 
-def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
+def _pieces(source: IO[bytes], size: int) -> Iterator[bytes]:
+    """So many bytes of a file, or as many as there are."""
     while size and (data := source.read(min(size, BLOCK))):
-        target.write(data)
+        yield data
         size -= len(data)
 
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mlids.atomic import write_atomically
+from mlids.atomic import sweep, write_atomically
 from mlids.cloudwatch import faults, parallel
 from mlids.cloudwatch.checkpoint import Checkpoint, Through
 from mlids.cloudwatch.daily import Daily
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mlids.cloudwatch.extractor import CloudWatchLogsExtractor
 
 STATE = ".sync"  # no stream's folder begins with a dot
+KEPT = ("checkpoint.json", "manifest.json")
 DELAY_MS = DAY_MS  # AWS tells a stream's last event within the hour, "in rare situations" later
 
 
@@ -61,7 +63,8 @@ class Sync:
         self._horizon = 0  # what is older, in ms, the group has not kept
         self._lock = threading.Lock()
         group, region = extractor.log_group_name, extractor.region_name
-        self._checkpoint = Checkpoint(folder / STATE / "checkpoint.json", group, region, form)
+        self._places, self._told = (folder / STATE / name for name in KEPT)
+        self._checkpoint = Checkpoint(self._places, group, region, form)
         self._outcome = Outcome(group, region, str(folder), exported_at())
 
     def run(self) -> Outcome:
@@ -78,10 +81,14 @@ class Sync:
                 raise
             raise MLIDSError("E210", f"another sync is running in {self._folder}") from error
         try:
+            sweep(self._places)
+            sweep(self._told)
             self._checkpoint.load()
-            self._fetch()
+            try:
+                self._fetch()
+            finally:
+                self._checkpoint.save()
         finally:
-            self._checkpoint.save()
             held.release()
         return self._outcome
 
@@ -93,15 +100,14 @@ class Sync:
         outcome, now = self._outcome, now_ms()
         outcome.streams, outcome.asked = len(streams), len(asked)
         for one in asked:
-            begin = max(self._start(one), one["firstEventTimestamp"] or 0)
-            self._of.progress.expect(one["logStreamName"], now - begin)
+            self._of.progress.expect(one["logStreamName"], one, self._start(one), now)
         found = parallel.each(self._stream, asked, self._of.parallel, self._of.stop)
         for one, result in zip(asked, found, strict=True):
             if isinstance(result, Exception):
                 self._failed(one["logStreamName"], result)
         outcome.conclude(exported_at())
         shown = msgspec.json.format(msgspec.json.encode(outcome), indent=1)
-        write_atomically(self._folder / STATE / "manifest.json", shown)
+        write_atomically(self._told, shown)
 
     def _kept_since(self) -> int:
         """From when on, in ms, the group keeps its events."""
@@ -155,15 +161,14 @@ class Sync:
 
     def _read(self, name: str, files: Daily, end: int) -> int:
         """Read to the end; returns up to where nothing is missing, in ms."""
-        reader, begin, whole = self._of.reader, files.start, end
-        for window in windows(reader, name, begin, end, self._folder):
+        reader, read, whole = self._of.reader, partial(self._of.progress.moved, name), end
+        for window in windows(reader, name, files.start, end, self._folder, read):
             files.add(window, end, reader.api)
             if window.gap:
                 self._missing(Missing(name, window.start, window.end, window.gap))
                 whole = min(whole, window.start)
             if files.through:
                 self._checkpoint.note(name, Through(min(whole, files.through), end))
-            self._of.progress.moved(name, len(window), window.end - begin)
         files.finish(end, reader.api)
         return whole
 

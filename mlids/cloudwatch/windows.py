@@ -11,7 +11,7 @@ the rest is asked for anew from the last time seen; what cannot be had so is a g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from mlids.cloudwatch.answers import Answer, LogEvent
 from mlids.cloudwatch.gathering import Gathered
 from mlids.cloudwatch.reading import Reader, TokenLost
 
+Read = Callable[[int, int], None]
 STALLS = 3  # how often in a row a token that leads to nothing new is asked for
 IDLE = 500  # pages in a row with nothing new, after which AWS is not believed any more
 
@@ -43,14 +44,20 @@ class Window:
 
 
 def windows(
-    reader: Reader, stream: str | None, start: int, end: int, folder: Path | str | None = None
+    reader: Reader,
+    stream: str | None,
+    start: int,
+    end: int,
+    folder: Path | str | None = None,
+    read: Read = lambda count, time: None,
 ) -> Iterator[Window]:
     """The windows that make up [start, end) of a stream, or of the whole group (None), in order.
 
-    folder: where what does not fit in memory goes. Raises what `Reader.page` does.
+    folder: where what does not fit in memory goes; read: is told of each page how many events it
+    had that are new, and up to which time, in ms. Raises what `Reader.page` does.
     """
     while start < end:
-        window = _Scan(reader, stream, start, end, folder).window()
+        window = _Scan(reader, stream, start, end, folder, read).window()
         yield window
         start = window.end
 
@@ -64,6 +71,7 @@ class _Scan:
     start: int
     end: int
     folder: Path | str | None
+    read: Read
     is_sorted: bool = True
     stalls: int = 0  # pages in a row whose token had been asked for
     losses: int = 0  # tokens lost since there was something new
@@ -125,6 +133,7 @@ class _Scan:
             self.is_sorted &= times == ordered and times[0] >= self.last
             self.last = max(self.last, ordered[-1])
             self.losses = 0
+            self.read(len(fresh), self.last)
         return fresh
 
     def _is_end(self, answer: Answer, token: str | None) -> bool:
@@ -134,8 +143,10 @@ class _Scan:
         return self.is_sorted and self.last > self.start
 
     def _cut(self) -> Window:
+        before = len(self.found)
         self.found.gathered.cut(self.last)
         self.found.end = self.last
+        self.read(len(self.found) - before, self.last)
         return self.found
 
     def _given_up(self, why: str, *, ended: bool) -> Window:

@@ -58,11 +58,11 @@ def test_an_interrupt_ends_what_runs_and_begins_nothing_more():
 def test_progress_is_a_share_of_the_time():
     progress = Progress()
     assert progress.share == 0
-    progress.expect("a", 100)
-    progress.expect("b", 300)
-    progress.moved("a", 7, 50)
+    progress.expect("a", {}, 1000, 1100)
+    progress.expect("b", {"firstEventTimestamp": 500, "lastEventTimestamp": 800}, 0, 10**9)
+    progress.moved("a", 7, 1050)
     assert (progress.events, progress.share) == (7, 50 / 400)
-    progress.moved("a", 3, 999)  # never more than there is
+    progress.moved("a", 3, 9999)  # never more than there is
     assert (progress.events, progress.share) == (10, 100 / 400)
     progress.ended("b")
     assert (progress.streams, progress.share) == (1, 1.0)

@@ -56,10 +56,12 @@ def command(
     form, began = "json" if as_json else "text", time.monotonic()
     with fetching.watched(extractor):
         results = _results(extractor, list(dict.fromkeys(streams)), output, (start, end), form)
+    seconds, count = time.monotonic() - began, extractor.progress.events
     told = [
-        _told(extractor, stream, one, time.monotonic() - began)
+        _told(extractor, stream, one)
         for stream, one in zip(dict.fromkeys(streams), results, strict=True)
     ]
+    fetching.note(f"{count:,} events in {seconds:.1f} s ({count / max(seconds, 1e-3):,.0f}/s)")
     if as_json:
         shown.document(told[0] if len(told) == 1 else told)
     return max(int(one["exitStatus"]) for one in told)
@@ -80,9 +82,7 @@ def _results(
         return [error]
 
 
-def _told(
-    extractor: CloudWatchLogsExtractor, stream: str, result: Any, seconds: float
-) -> dict[str, Any]:
+def _told(extractor: CloudWatchLogsExtractor, stream: str, result: Any) -> dict[str, Any]:
     """Say what became of a stream; returns the same for scripts."""
     if isinstance(result, Exception):
         from mlids.cloudwatch import faults
@@ -95,10 +95,7 @@ def _told(
         failed = {"logStreamName": stream, "error": error.code, "message": error.message}
         return {**failed, "exitStatus": error.exit_status}
     count = result.total_events
-    fetching.note(
-        f"{terminal_safe(result.file)}: {count:,} events in {seconds:.1f} s"
-        f" ({count / max(seconds, 1e-3):,.0f}/s)"
-    )
+    fetching.note(f"{terminal_safe(result.file)}: {count:,} events")
     for gap in result.gaps:
         fetching.missing(stream, gap.start, gap.end, gap.reason)
     summary = {
