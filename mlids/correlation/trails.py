@@ -171,6 +171,7 @@ class Trails:
         self.evicted = 0
         self._quiet: dict[str, Trail] = {}
         self.open: dict[str, Trail] = {}  # ordered by last sign
+        self._reached: set[str] = set()  # what open ones attacked or got into, and maybe more
         self._late: list[Sign] = []  # of MEDIUM or more, without an owner
         self._names: list[str] = []  # machines that logs of logins named: at most two
 
@@ -204,6 +205,8 @@ class Trails:
     def _intruder(self, sign: Sign) -> Trail | None:
         if not self.open or (sign.address and (sign.address in self.open or sign.rank < MEDIUM)):
             return None
+        if sign.address and sign.ip not in self._reached:
+            return None  # nobody's next step: so with nearly all, and asking each takes long
         inside = [trail for trail in self.open.values() if _is_inside(trail, sign.time_ns)]
         if sign.address:
             return _only([t for t in inside if sign.ip in t.targets or sign.ip in t.machines])
@@ -231,9 +234,25 @@ class Trails:
         """Keep a trail as an open incident; yields the one that has to give way, if any."""
         self._quiet.pop(trail.name, None)
         self.open[trail.name] = trail
+        self._reach(trail)
         if len(self.open) > self.incidents:
             self.evicted += 1
             yield self.open.pop(next(iter(self.open)))
+
+    def add(self, trail: Trail, sign: Sign) -> None:
+        """Take a sign into a trail."""
+        trail.forget(sign.time_ns)
+        trail.add(sign)
+        if sign.address and sign.is_access:
+            trail.enter(sign)
+        if trail.incident:
+            self._reach(trail)
+
+    def _reach(self, trail: Trail) -> None:
+        self._reached.update(trail.targets, trail.machines)
+        if len(self._reached) > 4 * MOST_NAMES * self.incidents:
+            trails = self.open.values()
+            self._reached = {one for t in trails for one in (*t.targets, *t.machines)}
 
     def end(self, now_ns: int) -> Iterator[Trail]:
         """Take away the incidents that had no sign for a day, and yield them."""
@@ -256,6 +275,9 @@ class Trails:
         """Take up a state that `save` gave."""
         self._quiet = {t.name: t for t in msgspec.convert(state["quiet"], list[Trail])}
         self.open = {t.name: t for t in msgspec.convert(state["open"], list[Trail])}
+        self._reached = set()
+        for trail in self.open.values():
+            self._reach(trail)
         self._late = [made(Event(event)) for event in state["late"]]
         self._names = list(state["names"])
 

@@ -64,7 +64,7 @@ class IncidentCorrelator(Correlator):
         trail = self._trails.owner(new)
         if trail is None:
             return
-        self._add(trail, new)
+        self._trails.add(trail, new)
         opened = "" if trail.incident else self._reason(trail, new)
         if opened:
             trail.incident, trail.reason = stories.identity(trail), opened
@@ -73,16 +73,10 @@ class IncidentCorrelator(Correlator):
         if trail.incident:
             if opened or (new.address and new.is_access):
                 for late in self._trails.claim(trail):
-                    self._add(trail, late)
+                    self._trails.add(trail, late)
             self._joined[new.id] = trail.incident
             if len(trail.stages) > trail.told_stages or trail.seen >= trail.next:
                 yield self._told(trail)
-
-    def _add(self, trail: Trail, new: Sign) -> None:
-        trail.forget(new.time_ns)
-        trail.add(new)
-        if new.address and new.is_access:
-            trail.enter(new)
 
     def _told(self, trail: Trail) -> Event:
         while trail.next <= trail.seen:

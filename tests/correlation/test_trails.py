@@ -1,3 +1,5 @@
+import random
+
 import msgspec
 
 from mlids.correlation.signs import sign
@@ -62,3 +64,38 @@ def test_the_state_survives_msgpack():
     other.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(trails.save())))
     assert msgspec.to_builtins(other.save()) == msgspec.to_builtins(trails.save())
     assert other.owner(of(seconds=3)).incident == "x"
+
+
+def test_what_intruders_reached_is_known_however_many_there_were():
+    trails = Trails(incidents=5)
+    chance = random.Random(2)
+    for n in range(2000):
+        ip = f"192.0.2.{chance.randrange(40)}"
+        target = f"10.0.{chance.randrange(40)}.{chance.randrange(40)}"
+        details = {"ip": ip, "target": target, "user": "eve"}
+        new = sign(event("Successful Login", "HIGH", seconds=n, details=details).stamped())
+        trail = trails.owner(new)
+        assert trail is not None
+        trails.add(trail, new)
+        if not trail.incident:
+            trail.incident = "x"
+            list(trails.promote(trail))
+        reached = {one for t in trails.open.values() for one in (*t.targets, *t.machines)}
+        assert reached <= trails._reached
+    assert len(trails._reached) < 500
+
+
+def test_a_machine_that_an_intruder_got_into_is_its_next_step():
+    trails = Trails()
+    for n in range(30):
+        details = {"ip": f"192.0.2.{n}", "target": f"10.0.0.{n}", "user": "eve"}
+        new = sign(event("Successful Login", "HIGH", seconds=n, details=details).stamped())
+        trail = trails.owner(new)
+        trails.add(trail, new)
+        trail.incident = "x"
+        list(trails.promote(trail))
+    assert trails.owner(of(ip="10.0.0.7", seconds=40)).name == "192.0.2.7"
+    assert trails.owner(of(ip="10.0.0.77", seconds=40)).name == "10.0.0.77"
+    again = Trails()
+    again.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(trails.save())))
+    assert again.owner(of(ip="10.0.0.8", seconds=40)).name == "192.0.2.8"
