@@ -34,6 +34,8 @@ from mlids.status import Status
 
 _log = logging.getLogger(__name__)
 STOP_S = 4.0  # everything is flushed or spooled by then
+# Codes of errors because of which MLIDS does not see, or tell, everything.
+BLIND = ("E004", "E009", "E101", "E102", "E103", "E104", "E2")
 
 
 class MLIDS:
@@ -324,7 +326,7 @@ class MLIDS:
     def tell(self, error: MLIDSError) -> None:
         """Tell the operator, and note that MLIDS does not see everything at the moment."""
         self._tell_only(error)
-        if self.logger and error.code in ("E004", "E009", "E101", "E102", "E103", "E104"):
+        if self.logger and error.code.startswith(BLIND):
             text = f"{error.message}; {error.hint}"
             self._log_system("Monitoring Gap", text, "MEDIUM", code=error.code)
 

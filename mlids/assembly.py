@@ -124,6 +124,7 @@ def circumstances(settings: Any) -> Circumstances:
             ("network", what.interface),
             ("files", what.directory),
             ("logs", what.app_log),
+            ("cloudwatch", _log_groups(settings)),
         )
         for name in listed(value)
     ]
@@ -191,7 +192,13 @@ def live_monitors(
         add("journal", checkpoint=str(state / "journal.json"))
     if getattr(section(settings, "monitors", "syslog"), "listen", ()):
         add("syslog", **made)
+    if _log_groups(settings):
+        add("cloudwatch", checkpoint=str(state / "cloudwatch.json"), **made)
     return _one_of_lines(found)
+
+
+def _log_groups(settings: Any) -> list[str]:
+    return list(getattr(section(settings, "monitors", "cloudwatch"), "log_groups", ()))
 
 
 def _one_of_lines(monitors: list[Monitor]) -> list[Monitor]:

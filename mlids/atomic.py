@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import tempfile
 from pathlib import Path
@@ -38,3 +39,9 @@ def write_atomically(
     except OSError as error:
         code = "E004" if isinstance(error, PermissionError) else "E106"
         raise MLIDSError(code, f"cannot write {path}: {error.strerror}") from error
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of a file left that were killed; only where no other one writes it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        left.unlink(missing_ok=True)

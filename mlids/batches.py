@@ -115,6 +115,7 @@ class LineBatch:
     now: int = 0  # ns since 1970 where nothing earlier can come (heartbeats); 0: unknown
     written: int = 0  # ns since 1970 by which the lines were written: years are inferred from it
     format: LogFormat | None = None
+    stamps: Times | None = None  # ns since 1970 of each line, by its source: where it tells no time
     memo: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -131,6 +132,7 @@ class LineBatch:
             starts=self.starts[rows],
             ends=self.ends[rows],
             numbers=self.numbers[rows],
+            stamps=None if self.stamps is None else self.stamps[rows],
             memo={},
         )
 
@@ -145,7 +147,10 @@ class LineBatch:
             if self.format is None:
                 raise KeyError(f"{self.source}: no log format, so no column {name!r}")
             self.memo["columns"] = self.format.parse(self)
-        return self.memo["columns"][name]
+        column = self.memo["columns"][name]
+        if name == "time" and self.stamps is not None:
+            return column + self.stamps * (column == 0)
+        return column
 
     def span(self) -> tuple[bytes, int]:
         """The bytes from the first line to the last, and where in `data` they begin.

@@ -92,8 +92,9 @@ class Stage(Protocol):
 class Scan:
     """One scan of several recordings: iterate it for the events, then read `summary`.
 
-    stage: what events pass behind the detectors; an `EventLogger` also stores them. None: they are
-    correlated, as `start` does.
+    paths: of recordings; monitors: further inputs, which end by themselves. stage: what events pass
+    behind the detectors; an `EventLogger` also stores them. None: they are correlated, as `start`
+    does.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Scan:
         paths: Sequence[str],
         tell: Callable[[MLIDSError], None],
         stage: Stage | None = None,
+        monitors: Iterable[Monitor] = (),
     ) -> None:
         self.settings = settings
         self.stage = stage or Correlation(assembly.correlators(settings))
@@ -113,13 +115,19 @@ class Scan:
         _allow_files(len(found))
         self._chunk = max(CHUNK >> 4, min(CHUNK, AT_ONCE // max(1, len(found))))
         for path in found:
-            self._add(path)
+            self._add_file(path)
+        for monitor in monitors:
+            self._add("pcap" if monitor.kind is PacketBatch else "logs", monitor)
 
     def _tell(self, error: MLIDSError) -> None:
         self.summary.problems.append(str(error))
         self.on_tell(error)
 
-    def _add(self, path: str) -> None:
+    def _add(self, name: str, monitor: Monitor) -> None:
+        monitor.tell = self._tell
+        self.monitors[name].append(monitor)
+
+    def _add_file(self, path: str) -> None:
         if path != "-" and not Path(path).is_file():  # reading it could wait for ever
             hint = "pipe it into: python index.py scan -"
             self._tell(MLIDSError("E012", f"{path} is no regular file", hint))
@@ -141,9 +149,7 @@ class Scan:
                 "chunk": self._chunk,
             }
         )
-        monitor = cast(Monitor, assembly.build(self.settings, "monitors", name, **given))
-        monitor.tell = self._tell
-        self.monitors[name].append(monitor)
+        self._add(name, cast(Monitor, assembly.build(self.settings, "monitors", name, **given)))
 
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()

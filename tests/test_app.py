@@ -226,13 +226,14 @@ def test_reload_takes_the_new_settings_and_keeps_the_old_when_they_are_bad(make,
     assert types(app)[:2] == ["Service Started", "Configuration Changed"]
 
 
-def test_trouble_with_an_input_is_a_monitoring_gap(make):
+@pytest.mark.parametrize("code", ["E101", "E203"])
+def test_trouble_with_an_input_is_a_monitoring_gap(make, code):
     app = make()
     app.start()
-    app.tell(MLIDSError("E101", "eth0 went down"))
+    app.tell(MLIDSError(code, "eth0 went down"))
     (gap,) = app.get_events(filters=[EventFilter(event_types=["Monitoring Gap"])])
-    assert gap.details["metadata"]["code"] == "E101"
-    assert app.status().problems == ["E101: eth0 went down"]
+    assert gap.details["metadata"]["code"] == code
+    assert app.status().problems == [f"{code}: eth0 went down"]
 
 
 def test_stop_ends_within_its_time_though_a_sink_hangs(make):

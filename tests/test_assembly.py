@@ -71,6 +71,24 @@ def test_the_listener_is_used_where_it_has_somewhere_to_listen(tmp_path):
         assembly.live_monitors(settings(tmp_path, wrong), tmp_path, [])
 
 
+def test_log_groups_join_the_lane_of_lines_where_there_are_any(tmp_path):
+    text = (
+        "monitoring: {interface: none, directory: none, app_log: a.log}\n"
+        "monitors: {cloudwatch: {log_groups: [/ecs/app], region: eu-west-1}}\n"
+    )
+    chosen = settings(tmp_path, text)
+    (made,) = assembly.live_monitors(chosen, tmp_path, [])
+    assert [one.name for one in made.monitors] == ["logs", "cloudwatch"]
+    assert made.monitors[1].settings.checkpoint == str(tmp_path / "cloudwatch.json")
+    assert "cloudwatch /ecs/app" in assembly.circumstances(chosen).inputs
+    off = text.replace("log_groups: [/ecs/app]", "log_groups: []")
+    (made,) = assembly.live_monitors(settings(tmp_path, off), tmp_path, [])
+    assert made.name == "logs" and not hasattr(made, "monitors")
+    with pytest.raises(MLIDSError, match="E002"):
+        wrong = text.replace("region: eu-west-1", "format: nothing")
+        assembly.live_monitors(settings(tmp_path, wrong), tmp_path, [])
+
+
 def test_sinks_and_notifiers_that_are_enabled_get_a_delivery(tmp_path):
     text = (
         "sinks: {tcp: {enabled: true, port: 5, min_severity: HIGH}}\n"

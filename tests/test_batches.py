@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,22 @@ def test_lines_are_taken_without_copying_and_parsed_once():
     assert known.parsed == 1
     with pytest.raises(KeyError):
         narrow.column("no such column")
+
+
+def test_stamps_tell_the_time_of_lines_that_tell_none():
+    class Timed(LogFormat):
+        def parse(self, batch):
+            times = [int(batch.line(row)) for row in range(len(batch))]
+            return {"time": np.array(times), "message": [b"x"] * len(batch)}
+
+    starts, ends = np.array([0, 2, 4]), np.array([1, 3, 5])
+    plain = LineBatch(b"0\n7\n0\n", starts, ends, starts + 1, "log", format=Timed())
+    assert plain.column("time").tolist() == [0, 7, 0]
+    stamped = replace(plain, stamps=np.array([4, 5, 6]), memo={})
+    assert stamped.column("time").tolist() == [4, 7, 6]
+    assert stamped.take(np.array([2, 0])).column("time").tolist() == [6, 4]
+    assert stamped.column("message") == [b"x"] * 3
+    assert plain.take(np.array([1])).stamps is None
 
 
 def test_a_column_without_a_format_is_a_key_error():

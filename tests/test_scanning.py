@@ -6,9 +6,12 @@ import sys
 import pytest
 import zstandard
 
+from mlids import registry
+from mlids.batches import InputStatus, LineBatch, Monitor
 from mlids.capture.crafting import Frame, ethernet, ipv4, tcp, write_pcap
 from mlids.config import ConfigManager
 from mlids.errors import MLIDSError
+from mlids.lines.chunks import line_bounds
 from mlids.scanning import Scan, recordings
 from mlids.testing import START_NS
 
@@ -106,6 +109,7 @@ def test_bad_recordings_are_told_and_the_others_read(settings, tmp_path):
 STDIN = """
 import sys
 from mlids.config import ConfigManager
+from mlids.lines.chunks import line_bounds
 from mlids.scanning import Scan
 scan = Scan(ConfigManager("/none", environment={}).settings, ["-"], print)
 print(sorted({event.type for event in scan}), scan.summary.lines, scan.summary.packets)
@@ -180,3 +184,33 @@ def test_the_ledger_of_each_kind_of_file_adds_up(settings, tmp_path):
         counts = {name: one.counts[name] for name in ("read", "matched", "unmatched", "rejected")}
         assert counts == {"read": 9, "matched": 7, "unmatched": 1, "rejected": 1}, one
     assert summary.lines == 3 * 9 + 2
+
+
+def test_further_inputs_are_merged_with_the_files(settings, tmp_path):
+    class Lines(Monitor):
+        kind = LineBatch
+
+        def batches(self, stop):
+            data = b"".join(auth(6).splitlines(keepends=True)[1::2])
+            starts, ends = line_bounds(data)
+            form = registry.plugin("formats", "auth")()
+            yield LineBatch(data, starts, ends, starts + 1, "elsewhere", format=form)
+            raise MLIDSError("E206", "no network")
+
+        def inputs(self):
+            return [InputStatus("elsewhere", "log", counts={"read": 3, "bytes": 99})]
+
+    (tmp_path / "a.log").write_bytes(b"".join(auth(6).splitlines(keepends=True)[::2]))
+    told = []
+    scan = Scan(settings, [str(tmp_path / "a.log")], told.append, monitors=[Lines()])
+    events = list(scan)
+    brute = next(event for event in events if event.type == "Brute Force")
+    assert {place["source"] for place in brute["evidence"]} == {
+        "elsewhere",
+        str(tmp_path / "a.log"),
+    }
+    assert scan.summary.lines == 6
+    assert [error.code for error in told] == ["E206"]
+    assert scan.summary.problems == ["E206: no network"]
+    alone = Scan(settings, [], told.append, monitors=[Lines()])
+    assert {event.type for event in alone} >= {"Failed Login"}

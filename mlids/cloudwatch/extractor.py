@@ -16,6 +16,7 @@ from mlids.cloudwatch.periods import Moment
 from mlids.cloudwatch.reading import Reader
 
 GROUP = "/ecs/pinnokio_microservice"
+PATIENCE_S = 60.0  # a router that starts anew; for longer there is the next run
 LATE_S = 900.0  # agents send within seconds; those that were cut off for a while, much later
 
 
@@ -71,7 +72,7 @@ class CloudWatchLogsExtractor:
             requests_per_second=requests_per_second,
             connections=max(10, parallel),
         )
-        self.reader = Reader(self.access, log_group_name, stop=self.stop)
+        self.reader = Reader(self.access, log_group_name, patience_s=PATIENCE_S, stop=self.stop)
 
     @property
     def region_name(self) -> str:

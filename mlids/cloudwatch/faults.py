@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from mlids.encoders import terminal_safe
-from mlids.errors import MLIDSError
+from mlids.errors import TRY_AGAIN, MLIDSError
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"}
@@ -82,6 +82,11 @@ def is_fault(error: Exception) -> bool:
 
     known = BotoCoreError | ClientError | ResponseParserError | OSError | MLIDSError
     return isinstance(error, known) or _is_bad_endpoint(error)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same may go well a little later: AWS is out of reach, throttles or fails."""
+    return is_fault(error) and told(error).exit_status == TRY_AGAIN
 
 
 def told(error: Exception, *, group: str = "", stream: str = "", region: str = "") -> MLIDSError:

@@ -6,6 +6,9 @@ millisecond) they go to a temporary database, so that memory stays flat whatever
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sqlite3
 import tempfile
 from collections import defaultdict
@@ -90,7 +93,10 @@ class _Overflow:
     """A table on the disk, without a name, so that it is gone with the process."""
 
     def __init__(self, folder: Path | str | None) -> None:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".mlids-", suffix=".events") as file:
+        with (
+            tempfile.NamedTemporaryFile(dir=folder, prefix=".mlids-", suffix=".events") as file,
+            _system_errors(),
+        ):
             self._table = sqlite3.connect(file.name, check_same_thread=False)
             self._table.executescript(_TABLE)
         self._count = 0
@@ -99,21 +105,34 @@ class _Overflow:
         return self._count
 
     def add(self, events: list[LogEvent]) -> list[LogEvent]:
-        fresh = []
-        for event in events:
-            row = (event.log_stream_name, event.event_id, event.timestamp, event.ingestion_time)
-            done = self._table.execute(
-                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)", (*row, event.message)
-            )
-            if done.rowcount:
-                fresh.append(event)
+        with _system_errors():
+            fresh = [event for event in events if self._inserted(event)]
         self._count += len(fresh)
         return fresh
 
+    def _inserted(self, event: LogEvent) -> bool:
+        row = (event.log_stream_name, event.event_id, event.timestamp, event.ingestion_time)
+        done = self._table.execute(
+            "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)", (*row, event.message)
+        )
+        return done.rowcount > 0
+
     def cut(self, end: int) -> None:
-        done = self._table.execute("DELETE FROM events WHERE timestamp >= ?", (end,))
+        with _system_errors():
+            done = self._table.execute("DELETE FROM events WHERE timestamp >= ?", (end,))
         self._count -= done.rowcount
 
     def sorted(self) -> Iterator[LogEvent]:
-        rows = self._table.execute(_SORTED)
-        return (LogEvent(*row) for row in rows)
+        with _system_errors():
+            for row in self._table.execute(_SORTED):
+                yield LogEvent(*row)
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """SQLite's errors as what they are to whoever downloads: a disk that is full, or fails."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        number = errno.ENOSPC if error.sqlite_errorcode == sqlite3.SQLITE_FULL else errno.EIO
+        raise OSError(number, os.strerror(number)) from error

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 INCOMPLETE, AGAIN, ERROR = 1, 75, 3  # statuses; 75 is EX_TEMPFAIL of sysexits.h
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """0: all is there; 1: not all can be had; 75: try again; 3: somebody must see to it."""
+    found = set(statuses) - {0}
+    return ERROR if found - {AGAIN, INCOMPLETE} else max(found, default=0)
 
 
 class Missing(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,8 +71,6 @@ class Outcome(msgspec.Struct, rename="camel"):
 
     @property
     def exit_status(self) -> int:
-        """0: all is there; 1: not all can be had; 75: try again; 3: somebody must see to it."""
-        statuses = {one.exit_status for one in self.failures}
-        if statuses:
-            return ERROR if statuses - {AGAIN, INCOMPLETE} else max(statuses)
-        return INCOMPLETE if self.gaps else 0
+        """What `worst` says of all failures and gaps."""
+        statuses = [one.exit_status for one in self.failures]
+        return worst(statuses + [INCOMPLETE] * bool(self.gaps))

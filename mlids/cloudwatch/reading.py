@@ -6,13 +6,15 @@ first is denied. Both sort by time, and within one millisecond by when AWS took 
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mlids.cloudwatch import answers
+from mlids.cloudwatch import answers, faults
 from mlids.cloudwatch.answers import Answer
 from mlids.cloudwatch.faults import DENIED
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 MOST = 10_000  # events of a page; AWS gives no more, and no more than 1 MB
 ATTEMPTS = 5  # at a page that cannot be read
-PAUSE_S = 0.5  # before the second attempt, twice as long before each further one
+PAUSE_S = 0.5  # before the second attempt, twice as long before each further one, up to
+LONGEST_S = 8.0
 
 Sleep = Callable[[float], Any]
 
@@ -38,7 +41,9 @@ class Reader:
     """Asks for pages of one group.
 
     filter_pattern: only events that AWS finds it in (then there is no second call to fall back on).
-    stop: once it is set no further page is asked for, and `Stopped` is raised.
+    patience_s: for so long it is asked again where AWS is out of reach, throttles or fails, after
+    all that botocore tries by itself (within seconds, and less the more there was to try again).
+    stop: once it is set no further page is asked for or handed out, and `Stopped` is raised.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Reader:
         group: str,
         *,
         filter_pattern: str = "",
+        patience_s: float = 0.0,
         stop: threading.Event | None = None,
         sleep: Sleep | None = None,
     ) -> None:
@@ -55,6 +61,7 @@ class Reader:
         self.stop = stop or threading.Event()
         self._access = access
         self._pattern = filter_pattern
+        self._patience_s = patience_s
         self._sleep = sleep or self.stop.wait
 
     @property
@@ -68,19 +75,26 @@ class Reader:
         Raises botocore's errors (``ResponseParserError`` where an answer makes no sense however
         often it is asked for), `TokenLost` and `Stopped`.
         """
+        from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
 
-        pause = PAUSE_S
-        for attempt in range(1, ATTEMPTS + 1):
+        began = time.monotonic()
+        for attempt in itertools.count(1):
             if self.stop.is_set():
                 raise Stopped
             try:
-                return self._asked(stream, start, end, token)
+                answer = self._asked(stream, start, end, token)
             except msgspec.DecodeError as error:
-                if attempt == ATTEMPTS:
+                if attempt >= ATTEMPTS:
                     raise ResponseParserError(str(error)) from error
-                self._sleep(pause)
-                pause *= 2
+            except (BotoCoreError, ClientError) as error:
+                if time.monotonic() - began >= self._patience_s or not faults.is_passing(error):
+                    raise
+            else:
+                if self.stop.is_set():  # meanwhile: nobody waits for it any more
+                    raise Stopped
+                return answer
+            self._sleep(min(PAUSE_S * 2 ** (attempt - 1), LONGEST_S))
         raise AssertionError
 
     def _asked(self, stream: str | None, start: int, end: int, token: str | None) -> Answer:

@@ -24,5 +24,5 @@ def command() -> None:
     Examples:
       python index.py cloudwatch check-credentials
       python index.py cloudwatch list --days 7
-      python index.py cloudwatch query "stats count(*) by bin(5m)" --log-group /ecs/app
+      python index.py cloudwatch query "stats count(*) by bin(5m)" --days 1
     """

@@ -48,9 +48,10 @@ def command(
     Examples:
       python index.py cloudwatch download ecs/app/abc123
       python index.py cloudwatch download ecs/app/abc123 --json --output export.json
-      python index.py cloudwatch download ecs/app/abc123 --start-date 2025-01-01T10:00 --days 1
+      python index.py cloudwatch download app/abc123 --start-date 7d --end-date 1d
     """
     from mlids.cloudwatch.extractor import CloudWatchLogsExtractor
+    from mlids.cloudwatch.outcomes import worst
 
     extractor = CloudWatchLogsExtractor(log_group_name=log_group, access=access, parallel=parallel)
     form, began = "json" if as_json else "text", time.monotonic()
@@ -64,7 +65,7 @@ def command(
     fetching.note(f"{count:,} events in {seconds:.1f} s ({count / max(seconds, 1e-3):,.0f}/s)")
     if as_json:
         shown.document(told[0] if len(told) == 1 else told)
-    return max(int(one["exitStatus"]) for one in told)
+    return worst(one["exitStatus"] for one in told)
 
 
 def _results(
