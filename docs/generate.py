@@ -93,9 +93,10 @@ def plugins() -> Iterator[str]:
 def errors() -> Iterator[str]:
     """Every error code."""
     yield "# Error codes\n\n" + MADE
-    yield "| code | what happened | what to do |\n| --- | --- | --- |\n"
+    yield "The exit status is that of a command which the error ends.\n\n"
+    yield "| code | what happened | what to do | exit status |\n| --- | --- | --- | --- |\n"
     for code, info in ERRORS.items():
-        yield f"| `{code}` | {info.title} | {info.hint} |\n"
+        yield f"| `{code}` | {info.title} | {info.hint} | {info.exit_status} |\n"
 
 
 def events() -> Iterator[str]:

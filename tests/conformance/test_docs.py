@@ -31,13 +31,16 @@ def test_commands_that_are_shown_exist():
     assert isinstance(cli, Commands)
     context = click.Context(cli)
     for page in PAGES:
-        for line in re.findall(
-            r"index\.py ([a-z][a-z-]*)((?: --[a-z-]+| [^`\n])*)", page.read_text()
-        ):
-            command = cli.get_command(context, line[0])
-            assert command, f"{page.name}: no command {line[0]}"
-            known = {option for one in command.params for option in one.opts} | {"--help"}
-            assert set(re.findall(r"--[a-z][a-z-]+", line[1])) <= known, f"{page.name}: {line}"
+        for name, rest in re.findall(r"index\.py ([a-z][a-z-]*)([^`\n]*)", page.read_text()):
+            command = cli.get_command(context, name)
+            assert command, f"{page.name}: no command {name}"
+            words = re.sub(r"'[^']*'|\"[^\"]*\"|[|;#>&].*", " ", rest).split()
+            if isinstance(command, click.Group) and words and re.match("[a-z]", words[0]):
+                command = command.get_command(context, words[0])
+                assert command, f"{page.name}: no command {name} {words[0]}"
+            known = {option for one in command.params for option in one.opts + one.secondary_opts}
+            options = {word for word in words if re.match("--[a-z]", word)}
+            assert options <= known | {"--help"}, f"{page.name}: {name}{rest}"
 
 
 def test_targets_that_are_shown_exist():

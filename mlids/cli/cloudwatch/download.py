@@ -47,7 +47,7 @@ def command(
     \b
     Examples:
       python index.py cloudwatch download ecs/app/abc123
-      python index.py cloudwatch download ecs/app/abc123 --json --output export.json
+      python index.py cloudwatch download ecs/app/abc123 --json --output app.json
       python index.py cloudwatch download app/abc123 --start-date 7d --end-date 1d
     """
     from mlids.cloudwatch.extractor import CloudWatchLogsExtractor
