@@ -21,6 +21,7 @@ from mlids.capture.recordings import sniff
 from mlids.correlation.stage import Correlation
 from mlids.errors import MLIDSError
 from mlids.events import Event, Severity
+from mlids.lines.downloaded import MANIFEST
 from mlids.merging import merged
 from mlids.pipeline import order
 
@@ -29,7 +30,7 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 CHUNK = 1 << 20  # bytes of a log that are read at once
 AT_ONCE = 128 << 20  # and of all logs together, as far as may be
 SPARE = 100  # descriptors beside those of recordings
-SKIPPED = {".git", ".venv", "__pycache__", "node_modules"}
+SKIPPED = {".git", ".sync", ".venv", "__pycache__", "node_modules"}
 
 
 class Summary(msgspec.Struct):
@@ -71,7 +72,7 @@ def _meant(paths: Sequence[str]) -> Iterator[str]:
         elif path.is_dir():
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(set(folders) - SKIPPED)
-                found = (Path(folder) / one for one in sorted(names))
+                found = (Path(folder) / one for one in sorted(names) if not one.endswith(MANIFEST))
                 yield from (str(one) for one in found if one.is_file())
         elif matching := sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - also absolute ones
             yield from _meant(matching)

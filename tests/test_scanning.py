@@ -83,7 +83,7 @@ def test_one_attack_over_two_files_is_seen(settings, tmp_path):
 
 
 def test_folders_are_walked_in_order_without_repositories(tmp_path):
-    for name in ("b", "a", ".git/c", "sub/d"):
+    for name in ("b", "a", ".git/c", "sub/d", "a.manifest", ".sync/checkpoint.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     found = [os.path.relpath(path, tmp_path) for path in recordings([str(tmp_path)])]

@@ -38,10 +38,12 @@ _LINE = re.compile(
     + rb")?)?",
     re.DOTALL,
 )
-# Servers that log to syslog: a stamp, which no client's address or name looks like, and a tag.
+# Servers that log to syslog: a stamp, which no client's address or name looks like, and a tag. Or
+# who collected the line put a time in brackets in front.
 _HEADER = re.compile(
     rb"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT[\d:.]{8,15}"
     rb"(?:Z|[+-]\d\d:\d\d)) [^\s\"]{1,255} [^\s\"\[:]{1,64}(?:\[\d{1,9}\])?: "
+    rb"|\[\d{4}-\d\d-\d\d[ T][\d:.,]{8,15}(?:Z|[+-]\d\d:\d\d)?\] "
 )
 _METHOD = re.compile(rb"([A-Za-z_-]{1,20}+) ")
 _VERSION = re.compile(rb" HTTP/\d(?:\.\d)?\Z")
@@ -55,7 +57,8 @@ def wrapped(head: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which lines may have a header of syslog in front; head: their first 16 bytes or more."""
     named = (head[:, 3] == ord(" ")) & (head[:, 6] == ord(" ")) & (head[:, 9] == ord(":"))
     dated = (head[:, 4] == ord("-")) & (head[:, 10] == ord("T"))
-    found: NDArray[np.bool_] = named | dated | (head[:, 0] == ord("<"))
+    marked = (head[:, 0] == ord("<")) | (head[:, 0] == ord("["))
+    found: NDArray[np.bool_] = named | dated | marked
     return found
 
 

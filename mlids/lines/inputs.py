@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mlids.batches import InputStatus, LineBatch
 from mlids.errors import MLIDSError
 from mlids.lines.cutting import Cut
+from mlids.lines.downloaded import as_written, is_download
 from mlids.lines.recognition import Formats, Ledger, Recognition, chosen_for
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class LogInput:
         self.ledger = Ledger()
         self.counts = self.ledger.counts
         self.recognition = recognition
+        self._is_download = is_download(path)
 
     def batch(self, cut: Cut, written: int) -> LineBatch:
         """The lines with their format, counted. written: ns by which they were written."""
@@ -41,6 +43,8 @@ class LogInput:
             base=cut.base,
             written=written,
         )
+        if self._is_download:
+            batch = as_written(batch)
         batch, matched = self.recognition.recognised(batch)
         self.ledger.add(len(batch), matched, cut.rejected)
         return batch

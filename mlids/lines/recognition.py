@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mlids.batches import LineBatch, LogFormat
 from mlids.errors import MLIDSError
 
@@ -134,11 +136,19 @@ class Recognition:
 
     def _other(self, batch: LineBatch) -> tuple[str, LineBatch | None]:
         """The format that a batch most likely has, and the batch with it; None: no other one."""
-        begin = int(batch.starts[0])
-        name = self._formats.likeliest(batch.data[begin : begin + SNIFFED])
+        name = self._formats.likeliest(_sample(batch))
         if not name or name == self.name:
             return name, None
         return name, replace(batch, format=self._formats.made(name), memo={})
+
+
+def _sample(batch: LineBatch) -> bytes:
+    """The first lines of a batch, without what was in front of them in a download."""
+    begin = int(batch.starts[0])
+    if batch.stamps is None:
+        return batch.data[begin : begin + SNIFFED]
+    count = int(np.searchsorted(batch.ends, begin + SNIFFED, side="right"))
+    return b"\n".join([batch.line(row) for row in range(max(1, count))]) + b"\n"
 
 
 def _matched(batch: LineBatch) -> int:

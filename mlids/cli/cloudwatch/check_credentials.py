@@ -29,8 +29,9 @@ WORDS = {True: "allowed", False: "DENIED", None: "not known now"}
 def command(access: Access, log_group: str, as_json: bool) -> int:
     """Try the credentials: whose they are, where they were found, what they allow on a log group.
 
-    Exit status 0: all that a download needs is allowed; 1: something of it is missing; 3: there
-    are no credentials, or AWS refuses them. Keys are never shown, but for the end of the key's id.
+    Exit status 0: all that list, download and sync need is allowed; 1: something is missing; 3:
+    there are no credentials, or AWS refuses them. Keys are never shown, but for the end of the
+    key's id.
     """
     from mlids.cloudwatch import catalog
 
@@ -46,20 +47,23 @@ def command(access: Access, log_group: str, as_json: bool) -> int:
     }
     if as_json:
         named = {f"logs:{action}": state for action, state in allowed.items()}
-        more = {"logGroupName": log_group, "permissions": named, "missing": missing}
+        more = {"logGroupName": log_group, "permissions": named, "missing": list(missing)}
         shown.document({"valid": True, **found, **more})
     else:
         _tell(found, log_group, allowed)
         if missing:
-            console.note(f"a download needs {' and '.join(missing)} as well", fg="yellow")
+            for action, who_needs in missing.items():
+                console.note(f"{who_needs} {action}", fg="yellow")
     return 1 if missing else 0
 
 
-def _missing(allowed: dict[str, bool | None]) -> list[str]:
-    """What a download lacks: it finds streams, and reads events in one of two ways."""
-    missing = [] if allowed["DescribeLogStreams"] is not False else ["logs:DescribeLogStreams"]
+def _missing(allowed: dict[str, bool | None]) -> dict[str, str]:
+    """The actions that are lacking, and who needs them. There are two ways to read events."""
+    missing = {}
+    if allowed["DescribeLogStreams"] is False:
+        missing["logs:DescribeLogStreams"] = "list and sync need"
     if allowed["FilterLogEvents"] is False and allowed["GetLogEvents"] is False:
-        missing.append("logs:FilterLogEvents")
+        missing["logs:FilterLogEvents"] = "all that reads events needs"
     return missing
 
 

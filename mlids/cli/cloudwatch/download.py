@@ -47,8 +47,8 @@ def command(
     \b
     Examples:
       python index.py cloudwatch download ecs/app/abc123
-      python index.py cloudwatch download ecs/app/abc123 --json --output app.json
-      python index.py cloudwatch download app/abc123 --start-date 7d --end-date 1d
+      python index.py cloudwatch download ecs/app/abc123 --json --output a.json
+      python index.py cloudwatch download app/abc --start-date 7d --end-date 1d
     """
     from mlids.cloudwatch.extractor import CloudWatchLogsExtractor
     from mlids.cloudwatch.outcomes import worst

@@ -36,7 +36,7 @@ def watched(extractor: CloudWatchLogsExtractor) -> Iterator[None]:
         with counted("events", lambda: extractor.progress.events, lambda: extractor.progress.share):
             yield
     except KeyboardInterrupt:
-        note("interrupted; the same command goes on where it stopped")
+        note("interrupted; the next run over the same period goes on where it stopped")
         raise
 
 

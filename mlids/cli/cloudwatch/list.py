@@ -48,8 +48,8 @@ def command(
     \b
     Examples:
       python index.py cloudwatch list --limit 10
-      python index.py cloudwatch list --start-date 2025-01-01 --end-date 2025-01-31
-      python index.py cloudwatch list --order-by LogStreamName --ascending --json
+      python index.py cloudwatch list --start-date 2025-01-01 --json
+      python index.py cloudwatch list --order-by LogStreamName --ascending
     """
     from mlids.cloudwatch.catalog import list_log_streams
 

@@ -62,7 +62,7 @@ def command(
     \b
     Examples:
       python index.py cloudwatch query "stats count(*) by bin(5m)" --days 1
-      python index.py cloudwatch query "filter @message like /denied/ | sort @timestamp" --csv
+      python index.py cloudwatch query "filter @message like /denied/" --csv
     """
     from mlids.cloudwatch.insights import Query
 

@@ -45,8 +45,8 @@ def command(
     \b
     Examples:
       python index.py cloudwatch scan --log-group /ecs/app
-      python index.py cloudwatch scan "web/*" --start-date 2025-01-01 --end-date 2025-01-07
-      python index.py cloudwatch scan --days 7 --format jsonl --output found.jsonl
+      python index.py cloudwatch scan "web/*" --start-date 7d --end-date 1d
+      python index.py cloudwatch scan --days 7 --format jsonl --output found
     """
     from mlids import assembly
     from mlids.cloudwatch.outcomes import worst

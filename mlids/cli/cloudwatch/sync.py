@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from mlids.encoders import terminal_safe
 
 if TYPE_CHECKING:
     from mlids.cloudwatch.access import Access
-    from mlids.cloudwatch.outcomes import Outcome
+    from mlids.cloudwatch.outcomes import Failure, Outcome
 
 
 class Span(click.ParamType[int]):
@@ -82,7 +83,7 @@ def command(
     \b
     Examples:
       python index.py cloudwatch sync --log-group /ecs/app --start-date 30d
-      python index.py cloudwatch sync 'web/*' --log-group /ecs/app --output /srv/logs/app
+      python index.py cloudwatch sync 'web/*' --log-group /ecs/app --output web
     """
     from mlids.cloudwatch.extractor import CloudWatchLogsExtractor
     from mlids.cloudwatch.names import file_name
@@ -103,10 +104,20 @@ def command(
 def _tell(outcome: Outcome) -> None:
     for gap in outcome.gaps:
         fetching.missing(gap.log_stream_name, gap.start, gap.end, gap.reason)
-    for failure in outcome.failures:
-        text = f"{failure.code} {failure.log_stream_name}: {failure.message}"
-        console.note(terminal_safe(text), fg="red")
+    for (code, message), failures in _alike(outcome.failures).items():
+        names = [failure.log_stream_name for failure in failures]
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        console.note(terminal_safe(f"{code} {names[0]}{more}: {message}"), fg="red")
+    count = len(outcome.files)
     fetching.note(
-        f"{outcome.new_events:,} new events in {len(outcome.files):,} files below"
+        f"{outcome.new_events:,} new events in {count:,} file{'' if count == 1 else 's'} below"
         f" {terminal_safe(outcome.folder)}; {outcome.asked:,} of {outcome.streams:,} streams asked"
     )
+
+
+def _alike(failures: Sequence[Failure]) -> dict[tuple[str, str], list[Failure]]:
+    """What failed for the same reason: a denial is not told a thousand times."""
+    found: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        found.setdefault((failure.code, failure.message), []).append(failure)
+    return found
