@@ -34,7 +34,9 @@ def out(text: str = "", **style: Any) -> None:
 
 def note(text: str = "", **style: Any) -> None:
     """A word to people, on standard error."""
-    click.echo(click.style(text, **style) if style else text, err=True, color=colours(sys.stderr))
+    shown = click.style(text, **style) if style else text
+    # Named, since click would pass by the one that keeps words and a progress bar apart.
+    click.echo(shown, file=sys.stderr, color=colours(sys.stderr))
 
 
 def severity(name: str, width: int = 8) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
 REGION = "us-east-1"  # where nothing names one
-ATTEMPTS = 8  # of a request, the first included
+ATTEMPTS = 6  # of a request, the first included
 SESSION_NAME = "mlids"  # of an assumed role, as CloudTrail shows it
 
 _BRIEFLY = {"connect_timeout": 3, "read_timeout": 5, "retries": {"total_max_attempts": 2}}
@@ -129,7 +129,7 @@ class Access:
 
         usual = {
             "connect_timeout": 10,
-            "read_timeout": 60,
+            "read_timeout": 30,
             "max_pool_connections": self._connections,
             "retries": {"mode": "adaptive", "total_max_attempts": self._attempts},
             "user_agent_extra": f"mlids/{__version__}",

@@ -130,7 +130,7 @@ def test_clients_are_made_once_whatever_threads_ask(aws_env):
 def test_how_requests_are_made(aws_env):
     config = Access(connections=17, attempts=3).client.meta.config
     assert config.retries == {"mode": "adaptive", "total_max_attempts": 3}
-    assert (config.connect_timeout, config.read_timeout) == (10, 60)
+    assert (config.connect_timeout, config.read_timeout) == (10, 30)
     assert config.max_pool_connections == 17
     assert "mlids/" in config.user_agent
 

@@ -62,7 +62,8 @@ def command(
         _told(extractor, stream, one)
         for stream, one in zip(dict.fromkeys(streams), results, strict=True)
     ]
-    fetching.note(f"{count:,} events in {seconds:.1f} s ({count / max(seconds, 1e-3):,.0f}/s)")
+    if any("error" not in one for one in told):
+        fetching.note(f"{count:,} events in {seconds:.1f} s ({count / max(seconds, 1e-3):,.0f}/s)")
     if as_json:
         shown.document(told[0] if len(told) == 1 else told)
     return worst(one["exitStatus"] for one in told)

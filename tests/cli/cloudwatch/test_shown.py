@@ -4,6 +4,7 @@ import pytest
 
 from mlids.cli.cloudwatch import shown
 from mlids.encoders import cells
+from mlids.errors import MLIDSError
 
 HOSTILE = "\x1b[31mred\u202e \ud800 名前\n"
 
@@ -58,3 +59,13 @@ def test_a_table_for_a_terminal_is_as_wide_as_it(capsys, monkeypatch):
 
 def test_how_long_events_are_kept():
     assert [shown.kept(days) for days in (None, 1, 3653)] == ["ever", "1 day", "3,653 days"]
+
+
+def test_the_worst_of_what_was_told_is_the_status(capsys):
+    told = shown.Told()
+    assert told.exit_status == 0
+    told(MLIDSError("E208", "a gap"))
+    assert told.exit_status == 1
+    told(MLIDSError("E206", "no network"))
+    assert told.exit_status == 75
+    assert "a gap" in capsys.readouterr().err

@@ -93,7 +93,7 @@ def test_errors_have_their_status(typed, there, server):
 def test_a_gap_is_told(typed, server):
     there = server({GROUP: {"a": [Record(now() - 5000, "x")] * 30}}, page_events=10, stuck_after=1)
     done = typed("tail", "--no-follow", "--log-group", GROUP, at=there.url)
-    assert (done.stdout.count("\n"), done.stderr.count("E208")) == (10, 1)
+    assert (done.stdout.count("\n"), done.stderr.count("E208"), done.returncode) == (10, 1, 1)
 
 
 def test_it_follows_until_ctrl_c(there):
