@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -59,6 +62,7 @@ class Access:
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
         self._is_role_set = False
+        self.ahead_ms = 0  # what this machine's clock is ahead of AWS's at most, since it answered
         # Keys go straight to the session: this object has none that could be shown.
         self._session = _session(
             profile_name, aws_access_key_id, aws_secret_access_key, aws_session_token
@@ -139,7 +143,14 @@ class Access:
     def _paced(self, client: Any) -> Any:
         # Sent for each attempt; last, so that botocore's own waiting does not come after ours.
         client.meta.events.register_last("before-send", self._wait)
+        client.meta.events.register("before-parse.cloudwatch-logs", self._compare_clocks)
         return client
+
+    def _compare_clocks(self, response_dict: dict[str, Any], **_: Any) -> None:
+        """AWS takes requests of clocks that are minutes wrong, and events come by its own."""
+        with contextlib.suppress(TypeError, ValueError):
+            theirs = parsedate_to_datetime(response_dict["headers"].get("date")).timestamp()
+            self.ahead_ms = max(0, round((time.time() - theirs) * 1000))
 
     def _wait(self, event_name: str, **_: Any) -> None:
         self.pace.wait(event_name.rpartition(".")[2])  # before-send.cloudwatch-logs.GetLogEvents

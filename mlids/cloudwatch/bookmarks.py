@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mlids.cloudwatch.follower import Following
 from mlids.lines.checkpoints import replace_file
 
 EVERY_S = 2.0  # how often it is written; what is later is read again after a crash
-WAITING = 17  # places that wait for what they led to to be stored; of more only some are kept
+WAITING = 17  # places of a group that wait for what they led to to be stored; of more some are kept
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Bookmarks:
         self.path = Path(path) if path else None
         self._clock = clock
         self._kept: dict[str, Following] = {}
-        self._waiting: list[tuple[int, str, Following]] = []
+        self._waiting: defaultdict[str, list[tuple[int, Following]]] = defaultdict(list)
         self._is_written = True
         self._written = -EVERY_S
         self._lock = threading.Lock()
@@ -55,28 +56,36 @@ class Bookmarks:
     def note(self, number: int, group: str, state: Following) -> None:
         """A place that was reached in a group."""
         with self._lock:
-            self._waiting.append((number, group, state))
-            if len(self._waiting) > WAITING:
-                self._waiting = self._waiting[1::2]  # a later place serves as well
+            waiting = self._waiting[group]
+            waiting.append((number, state))
+            if len(waiting) > WAITING:
+                waiting[:] = waiting[1::2]  # a later place serves as well
 
     def delivered(self, number: int) -> None:
         """Everything up to there is stored. Raises OSError where it is time to write and fails."""
         with self._lock:
-            while self._waiting and self._waiting[0][0] <= number:
-                _, group, state = self._waiting.pop(0)
-                self._is_written &= self._kept.get(group) == state
-                self._kept[group] = state
+            for group, waiting in self._waiting.items():
+                while waiting and waiting[0][0] <= number:
+                    _, state = waiting.pop(0)
+                    self._is_written &= self._kept.get(group) == state
+                    self._kept[group] = state
         if self._clock() - self._written >= EVERY_S:
             self.write()
 
     def write(self) -> None:
         """Write what is kept, if that is new. Raises OSError."""
-        self._written = self._clock()
-        if self._is_written:
-            return
-        if self.path is not None:
-            replace_file(self.path, msgspec.json.encode(_Stored(1, self._kept)))
-        self._is_written = True
+        with self._lock:
+            self._written = self._clock()
+            if self._is_written:
+                return
+            data = msgspec.json.encode(_Stored(1, self._kept))
+            self._is_written = True
+        try:
+            if self.path is not None:
+                replace_file(self.path, data)
+        except OSError:
+            self._is_written = False
+            raise
 
     def _load(self) -> dict[str, Following]:
         if self.path is None:

@@ -15,10 +15,14 @@ SAVE_S = 5.0  # between two writes while a run goes on
 
 
 class Through(msgspec.Struct, frozen=True, rename="camel"):
-    """How far a stream was read: up to `through`, at the time `read_at`; both in ms."""
+    """How far a stream was read: up to `through`, at the time `read_at`; both in ms.
+
+    created: by which a stream that was deleted and made anew is told, 0 where AWS does not say.
+    """
 
     through: int
     read_at: int
+    created: int = 0
 
     def again(self, late_ms: int) -> int:
         """Where to read on: what was read too soon after it happened is read again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from mlids.cloudwatch import manifest
 from mlids.cloudwatch.answers import LogEvent
@@ -14,9 +15,16 @@ from mlids.cloudwatch.manifest import About, Manifest
 from mlids.cloudwatch.periods import formatted
 from mlids.cloudwatch.recording import Recording
 from mlids.cloudwatch.windows import Window
-from mlids.errors import MLIDSError
 
 MERGED_MS = 3_600_000  # windows of earlier runs are told apart by the hour
+
+
+class Fewer(NamedTuple):
+    """A file that was left as it was, as AWS gave less. day: its begin, in ms; missed: events."""
+
+    day: int
+    file: Path
+    missed: int
 
 
 class Daily:
@@ -24,7 +32,8 @@ class Daily:
 
     start: from where the files are written anew, in ms; as an attribute it is less than that where
     what is there cannot be gone on with. again: the stream was read before, so that its first day
-    is to be whole even if its file is gone. Raises `MLIDSError` E210 and OSError.
+    is to be whole even if its file is gone. A file does not give way to one with fewer events.
+    Raises `MLIDSError` E210 and OSError.
     """
 
     def __init__(
@@ -35,6 +44,7 @@ class Daily:
         self._before: Manifest | None = None  # what the file that is written held
         self._recording: Recording | None = None
         self.through = 0  # up to here, in ms, all files are finished
+        self.fewer: list[Fewer] = []
         self.changed: list[tuple[Manifest, int]] = []  # of each file, and how much it has more
         self.start = start
         if again:
@@ -75,10 +85,7 @@ class Daily:
             self._recording.add(part, read_at, events)
 
     def finish(self, end: int, api: str) -> None:
-        """Finish the file that is being written, if any. end: up to where it was read, in ms.
-
-        Raises `MLIDSError` E208, and leaves the file as it was, where AWS gave less than before.
-        """
+        """Finish the file that is being written, if any. end: up to where it was read, in ms."""
         recording, before = self._recording, self._before
         if recording is None:
             return
@@ -86,10 +93,9 @@ class Daily:
         had = before.total_events if before is not None else 0
         if count < had:
             self.close()
-            text = (
-                f"{recording.path}: AWS gave {had - count} events fewer than before; not replaced"
-            )
-            raise MLIDSError("E208", text, "the next run asks again")
+            day = recording.manifest.start - recording.manifest.start % DAY_MS
+            self.fewer.append(Fewer(day, recording.path, had - count))
+            return
         told = recording.finish(end, api, exported_at())
         self._recording = None
         if before is None or told.sha256 != before.sha256:

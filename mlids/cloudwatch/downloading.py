@@ -63,7 +63,7 @@ class Download:
     def run(self, path: Path) -> Manifest:
         """Write the file; whatever goes wrong, what was read is gone on with next time."""
         listed = self._listed()
-        end = now_ms() if self._last is None else self._last + 1
+        end = self._now() if self._last is None else self._last + 1
         recording = Recording(path, self._about, self._first or 0, self._of.late_ms)
         try:
             self._read(recording, listed, end)
@@ -85,10 +85,14 @@ class Download:
         progress.expect(stream, listed, start, end)
         read = partial(progress.moved, stream)
         for window in windows(self._of.reader, stream, start, end, folder, read):
-            recording.add(window, now_ms())
+            recording.add(window, self._now())
             if time.monotonic() - saved > SAVE_S:
                 recording.save()
                 saved = time.monotonic()
+
+    def _now(self) -> int:
+        """The time by AWS's clock, in ms."""
+        return now_ms() - self._of.access.ahead_ms
 
     def _listed(self) -> dict[str, Any]:
         """What AWS says of the stream; nothing where that is denied.

@@ -123,12 +123,12 @@ class Follower:
 
     def _source(self, name: str, now_ms: int) -> Iterator[Iterator[LogEvent]]:
         """What is new in one stream, or in all."""
-        place, settled = self._places[name], now_ms - self.overlap_ms
+        place = self._places[name]
         held: int | None = None  # where the first gap begins
         for window in windows(self.reader, name or None, place.closed, now_ms):
             if window.gap and held is None:
                 held = self._gap(name, place, window)
-            until = min(window.end, settled)
+            until = min(window.end, self._settled(now_ms))
             yield self._fresh(place, window, until if held is None else min(until, held))
         place.tries = 0 if held is None else place.tries + 1
         self._tell_evicted()
@@ -165,7 +165,11 @@ class Follower:
                 if code_of(error) != "ResourceNotFoundException":
                     raise
                 self._recent.remove(name)  # deleted since it was listed
-        self._places[_GROUP].settle(now_ms - self.overlap_ms)
+        self._places[_GROUP].settle(self._settled(now_ms))
+
+    def _settled(self, now_ms: int) -> int:
+        """Before this nothing is late any more, by AWS's clock: AWS gives its time in answers."""
+        return now_ms - self.overlap_ms - self.reader.ahead_ms
 
     def _look(self, now_ms: int) -> None:
         """Find the streams; one that was not known before is read from its begin, if that is new.

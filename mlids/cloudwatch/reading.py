@@ -65,6 +65,11 @@ class Reader:
         self._sleep = sleep or self.stop.wait
 
     @property
+    def ahead_ms(self) -> int:
+        """By how much this machine's clock is ahead of AWS's at most."""
+        return self._access.ahead_ms
+
+    @property
     def has_ids(self) -> bool:
         """Whether events carry an id, so that one that comes twice can be told."""
         return self.api == "FilterLogEvents"

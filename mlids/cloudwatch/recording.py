@@ -13,8 +13,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO
 
@@ -58,8 +59,8 @@ class Recording:
         self._head = self.form.head(about.log_group_name, about.log_stream_name, NO_TIME, 0)
         self._digest = hashlib.sha256()
         self._kept = 0  # bytes of the file at `path` that stay
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        for suffix in ("", manifest.SUFFIX, manifest.PROGRESS):
+            _check(manifest.beside(path, suffix))
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = _opened(self._part)
         try:
@@ -80,7 +81,7 @@ class Recording:
             left = manifest.read(self._progress)
             if left is not None and left.about == self.manifest.about:
                 self._file.seek(len(self._head))
-                left.windows = [w for w in left.windows if w.end <= w.read_at - self.late_ms]
+                left.windows = list(takewhile(self._is_settled, left.windows))
                 self._take_over(self._file, left)
         self._file.truncate(len(self._head) + self._size - self._kept)
         self._file.seek(0, os.SEEK_END)
@@ -97,6 +98,9 @@ class Recording:
             self._digest = digest
             self.manifest.windows.append(window)
         self.manifest.gaps = [gap for gap in known.gaps if gap.end <= self.reached]
+
+    def _is_settled(self, window: Stretch) -> bool:
+        return window.end <= window.read_at - self.late_ms
 
     @property
     def _size(self) -> int:
@@ -191,8 +195,10 @@ class Recording:
 
     def drop(self) -> None:
         """Leave nothing but the file itself."""
-        for suffix in (manifest.PART, manifest.PROGRESS, manifest.WHOLE):
+        for suffix in (manifest.PROGRESS, manifest.WHOLE):
             manifest.beside(self.path, suffix).unlink(missing_ok=True)
+        if _is_at(self._part, self._file.fileno()):  # and not that of who came next
+            self._part.unlink()
         self.close()
 
     def close(self) -> None:
@@ -207,13 +213,31 @@ def _opened(path: Path) -> IO[bytes]:
         handle = _private(str(path), os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(handle)):
+            if _is_at(path, handle):
                 return os.fdopen(handle, "r+b")
         except BlockingIOError:
             os.close(handle)
             text = f"{path} is being written by another process"
             raise MLIDSError("E210", text) from None
         os.close(handle)  # whoever had it gave it its name meanwhile
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _check(path: Path) -> None:
+    """What is no plain file, such as /dev/stdout, is not to be replaced by one. Raises OSError."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EEXIST
+        raise OSError(number, os.strerror(number), str(path))
 
 
 def _private(path: str, flags: int) -> int:

@@ -12,7 +12,7 @@ did; each file has a manifest of its own beside it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from mlids.cloudwatch.manifest import About
 from mlids.cloudwatch.names import file_name
 from mlids.cloudwatch.outcomes import Failure, Missing, Outcome, Written
 from mlids.cloudwatch.patterns import StreamPatterns
+from mlids.cloudwatch.periods import formatted
 from mlids.cloudwatch.windows import windows
 from mlids.errors import MLIDSError
 from mlids.locking import FolderLock
@@ -125,11 +126,14 @@ class Sync:
         place, last = self._checkpoint.of(listed["logStreamName"]), listed["lastEventTimestamp"]
         if place is None or last is None:
             return True
-        return bool(last >= place.again(self._of.late_ms) - DELAY_MS)
+        again = place.again(self._of.late_ms)
+        return bool(last >= again - DELAY_MS) or again > now_ms()
 
-    def _lost(self, listed: dict[str, Any], place: Through) -> str:
+    def _lost(self, listed: dict[str, Any], place: Through | None) -> str:
         """Why nothing before the place is to be had any more, "" where it is."""
-        if (listed["creationTime"] or 0) > place.read_at:
+        if place is None:
+            return ""
+        if place.created and (listed["creationTime"] or 0) > place.created:
             return "the stream was deleted and made anew"
         if place.through < self._horizon:
             return "the group did not keep its events for so long"
@@ -143,24 +147,30 @@ class Sync:
 
     def _stream(self, listed: dict[str, Any]) -> None:
         """Fetch what is new in one stream."""
-        name, end = listed["logStreamName"], now_ms()
+        name, end = listed["logStreamName"], now_ms() - self._of.access.ahead_ms
         place, start = self._checkpoint.of(name), self._start(listed)
+        if place is not None and (again := place.again(self._of.late_ms)) > end:
+            raise _too_early(again)
         about = About(self._of.log_group_name, name, self._of.region_name, self._form)
-        folder = self._folder / file_name(name)
+        folder, lost = self._folder / file_name(name), self._lost(listed, place)
         files = Daily(folder, about, start, self._of.late_ms, again=place is not None)
+        reached = partial(Through, read_at=end, created=listed["creationTime"] or 0)
         try:
-            through = self._read(name, files, end)
+            # What is lost is told at the end, and once: until then the place stays.
+            for through in self._read(name, files, end):
+                if not lost:
+                    self._checkpoint.note(name, reached(through))
         finally:
             files.close()
             self._of.progress.ended(name)
             self._note(name, files)
-        self._checkpoint.note(name, Through(through, end))
-        if place is not None and (why := self._lost(listed, place)):
+        self._checkpoint.note(name, reached(through))
+        if place is not None and lost:
             until = max(place.through, min(end, listed["firstEventTimestamp"] or self._horizon))
-            self._missing(Missing(name, place.through, until, why))
+            self._missing(Missing(name, place.through, until, lost))
 
-    def _read(self, name: str, files: Daily, end: int) -> int:
-        """Read to the end; returns up to where nothing is missing, in ms."""
+    def _read(self, name: str, files: Daily, end: int) -> Iterator[int]:
+        """Read to the end; gives up to where nothing is missing, in ms, as it goes on."""
         reader, read, whole = self._of.reader, partial(self._of.progress.moved, name), end
         for window in windows(reader, name, files.start, end, self._folder, read):
             files.add(window, end, reader.api)
@@ -168,9 +178,17 @@ class Sync:
                 self._missing(Missing(name, window.start, window.end, window.gap))
                 whole = min(whole, window.start)
             if files.through:
-                self._checkpoint.note(name, Through(min(whole, files.through), end))
+                yield min(whole, files.through, *self._fewer(files))
         files.finish(end, reader.api)
-        return whole
+        for day, file, missed in files.fewer:
+            if day in self._fewer(files):
+                why = f"AWS gave {missed:,} events fewer than before; {file} was left as it was"
+                self._missing(Missing(name, day, min(day + DAY_MS, end), why))
+        yield min([whole, *self._fewer(files)])
+
+    def _fewer(self, files: Daily) -> list[int]:
+        """The days that are asked for again, but for those that AWS does not keep any more."""
+        return [one.day for one in files.fewer if one.day >= self._horizon]
 
     def _note(self, name: str, files: Daily) -> None:
         with self._lock:
@@ -189,3 +207,12 @@ class Sync:
         group, region = self._of.log_group_name, self._of.region_name
         told = faults.told(error, group=group, stream=name, region=region)
         self._outcome.failures.append(Failure(name, told.code, told.message, told.exit_status))
+
+
+def _too_early(start: int) -> MLIDSError:
+    """Nothing could be fetched until then, and nobody would know."""
+    text = (
+        f"it was read up to {formatted(start)}, which is still to come: the clock of this machine"
+        f" was wrong then, or is now; if it is right, {STATE}/{KEPT[0]} must go, to fetch all anew"
+    )
+    return MLIDSError("E209", text)

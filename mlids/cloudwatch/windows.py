@@ -95,19 +95,22 @@ class _Scan:
                     self._anew()
                     token = None
                     continue
-                return self._given_up("a page could not be asked for any more", ended=False)
+                return self._given_up("a page could not be asked for any more")
             fresh = self._took(answer, token)
             if not answer.token or self._is_end(answer, token):
                 return self.found
             if self.found.gathered.is_full and self._can_be_cut():
                 return self._cut()
-            leads_back = not fresh and (answer.token == token or answer.token in self.asked)
+            was_asked = answer.token in self.asked
+            if was_asked and fresh and not self.reader.has_ids:  # what comes again looks new
+                return self._given_up("AWS repeats a token")
+            leads_back = not fresh and (was_asked or answer.token == token)
             self.stalls = self.stalls + 1 if leads_back else 0
             self.idle = 0 if fresh else self.idle + 1
             if self.stalls >= STALLS:
-                return self._given_up("AWS repeats a token", ended=not answer.events)
+                return self._given_up("AWS repeats a token")
             if self.idle >= IDLE:
-                return self._given_up("AWS sends pages without end", ended=False)
+                return self._given_up("AWS sends pages without end")
             self.asked.add(token)
             token = answer.token
 
@@ -132,7 +135,8 @@ class _Scan:
             ordered = sorted(times)
             self.is_sorted &= times == ordered and times[0] >= self.last
             self.last = max(self.last, ordered[-1])
-            self.losses = 0
+            if self.reader.has_ids:  # else all of it counts as new each time
+                self.losses = 0
             self.read(len(fresh), self.last)
         return fresh
 
@@ -149,10 +153,9 @@ class _Scan:
         self.read(len(self.found) - before, self.last)
         return self.found
 
-    def _given_up(self, why: str, *, ended: bool) -> Window:
-        """Begin anew from the last time seen; if that was done already, it is the end, or a gap."""
+    def _given_up(self, why: str) -> Window:
+        """Begin anew from the last time seen; if that was done already, it is a gap."""
         if self._can_be_cut():
             return self._cut()
-        if not ended:
-            self.found.gap = why
+        self.found.gap = why
         return self.found

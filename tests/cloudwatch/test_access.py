@@ -212,3 +212,27 @@ def test_repr_names_what_was_chosen(config):
     config("config", "[profile x]\nregion = eu-north-1\n")
     access = Access(profile_name="x", role_arn="arn:aws:iam::1:role/r")
     assert repr(access) == "Access(region='eu-north-1', profile='x', role='arn:aws:iam::1:role/r')"
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        ("Mon, 13 Jan 2025 10:27:45 GMT", 180_000),
+        ("Mon, 13 Jan 2025 10:33:45 GMT", 0),  # behind it nothing is missed
+        ("yesterday", 7),
+        (None, 7),
+    ],
+)
+def test_the_clock_is_held_against_that_of_aws(aws_env, monkeypatch, date, ahead):
+    access = Access()
+    access.ahead_ms = 7
+    monkeypatch.setattr("mlids.cloudwatch.access.time.time", lambda: 1_736_764_245.0)
+    access._compare_clocks({"headers": {"date": date} if date else {}})
+    assert access.ahead_ms == ahead
+
+
+def test_answers_tell_the_time_of_aws(moto_url):
+    access = Access("us-east-1", endpoint_url=moto_url)
+    access.ahead_ms = 10**9
+    access.client.describe_log_groups()
+    assert access.ahead_ms < 60_000

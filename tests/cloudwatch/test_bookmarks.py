@@ -87,12 +87,16 @@ def test_other_groups_begin_anew_and_those_that_are_gone_go(path, marks):
 
 
 def test_places_that_wait_are_bounded(marks):
-    for number in range(1000):
+    for number in range(0, 2000, 2):  # two groups that take turns
         marks.note(number, GROUP, at(number * 1000))
-    assert len(marks._waiting) <= module.WAITING
+        marks.note(number + 1, "/other", at(number * 1000))
+    assert max(map(len, marks._waiting.values())) <= module.WAITING
     marks.delivered(10_000)
-    assert marks._kept[GROUP].places[""].closed > 950_000
-    assert marks._waiting == []
+    assert {name: one.places[""].closed > 1_950_000 for name, one in marks._kept.items()} == {
+        GROUP: True,
+        "/other": True,
+    }
+    assert not any(marks._waiting.values())
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ import os
 
 import pytest
 
-from mlids.cloudwatch.daily import Daily
+from mlids.cloudwatch.daily import Daily, Fewer
 from mlids.cloudwatch.gathering import Gathered
 from mlids.cloudwatch.manifest import About
 from mlids.cloudwatch.windows import Window
-from mlids.errors import MLIDSError
 from tests.cloudwatch.pages import event
 
 ABOUT = About("/g", "s", "r", "text")
@@ -110,15 +109,16 @@ def test_a_day_whose_file_is_gone_is_fetched_whole(tmp_path, what):
 
 def test_less_than_before_does_not_take_its_place(tmp_path):
     noon = T0 + 12 * HOUR
-    run(tmp_path, 0, noon, T0 + 5, noon - 5, noon - 4, again=False)
-    with pytest.raises(MLIDSError, match="2 events fewer") as refused:
-        run(tmp_path, noon - LATE, noon + HOUR)
-        made = Daily(tmp_path, ABOUT, noon - LATE, LATE, again=True)
-        made.add(window(made.start, noon, noon - 3), noon, "api")
-        made.finish(noon, "api")
-    assert refused.value.code == "E208"
-    assert held(tmp_path)["2024-10-04.log"] == [5, 12 * HOUR - 5, 12 * HOUR - 4]
-    assert sorted(os.listdir(tmp_path)) == ["2024-10-04.log", "2024-10-04.log.manifest"]
+    times = [T0 + 5, noon - 5, noon - 4]
+    run(tmp_path, 0, noon, *times, again=False)
+    made = run(tmp_path, noon - LATE, T0 + 2 * DAY, noon - 3, T0 + DAY + 7)
+    assert made.fewer == [Fewer(T0, tmp_path / "2024-10-04.log", 1)]
+    assert held(tmp_path) == {
+        "2024-10-04.log": [time - T0 for time in times],
+        "2024-10-05.log": [DAY + 7],
+    }
+    assert [one.file for one, _ in made.changed] == [str(tmp_path / "2024-10-05.log")]
+    assert len(os.listdir(tmp_path)) == 4  # and their manifests
 
 
 def test_over_midnight_both_days_are_right(tmp_path):

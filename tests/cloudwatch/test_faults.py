@@ -8,7 +8,7 @@ from botocore.parsers import ResponseParserError
 
 from mlids.cloudwatch import catalog
 from mlids.cloudwatch.access import Access
-from mlids.cloudwatch.faults import code_of, is_fault, told
+from mlids.cloudwatch.faults import code_of, is_fault, is_passing, told
 from mlids.errors import MLIDSError
 
 GROUP = "/ecs/app"
@@ -243,3 +243,13 @@ def test_real_errors_of_moto_and_of_ports_that_nobody_serves(moto_url, free_port
 def test_real_answers_of_a_server(server, faults, code):
     running = server({GROUP: {}}, **faults)
     assert caught(Access(endpoint_url=running.url, attempts=1)).code == code
+
+
+def test_what_may_go_well_a_little_later():
+    passing = [
+        exceptions.EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
+        refusal("ThrottlingException"),
+        refusal("Strange", status=503),
+    ]
+    lasting = [refusal("AccessDeniedException"), exceptions.NoCredentialsError(), KeyError("x")]
+    assert [is_passing(error) for error in passing + lasting] == [True] * 3 + [False] * 3

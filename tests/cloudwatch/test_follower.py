@@ -195,6 +195,7 @@ def test_where_nothing_is_allowed_the_first_denial_is_told(server):
 def test_a_stream_that_is_deleted_does_not_end_it():
     class Reader:
         group, has_ids = GROUP, False
+        ahead_ms = 0
 
         def page(self, stream, start, end, token):
             if stream is None:
@@ -276,6 +277,7 @@ class Endless:
     """A group in which an event comes each millisecond; pages of it, without a server."""
 
     group, has_ids = GROUP, True
+    ahead_ms = 0
 
     def __init__(self, step: int = 1) -> None:
         self.step = step
@@ -352,3 +354,14 @@ def test_places_of_streams_are_bounded(monkeypatch):
         assert [list(window) for window in made.poll(NOW + 1 + look * module.LOOK_MS)]
         assert len(made.state().places) <= 11
     assert "s24" in made.state().places
+
+
+def test_a_clock_that_is_ahead_of_that_of_aws_loses_nothing(server, faults):
+    there = server({GROUP: {"a": lines(NOW - 500_000, 3)}}, **faults)
+    group = Group(there)
+    group.access.ahead_ms = 180_000  # more than the overlap, and AWS still answers
+    for minute in range(5):
+        ours = NOW + minute * 60_000
+        there.add(GROUP, "a", Record(ours - 180_000, f"at {minute}"))
+        group.poll(ours)
+    assert sorted((one.timestamp, one.message) for one in group.got) == plain(there.truth(GROUP))

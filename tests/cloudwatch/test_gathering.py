@@ -98,3 +98,16 @@ def test_the_overflow_has_no_name(monkeypatch, tmp_path):
 
 def test_the_key_of_the_order():
     assert in_order(LogEvent(1, "", 2, "10")) > in_order(LogEvent(1, "", 2, "9"))
+
+
+def test_a_full_disk_is_an_error_of_the_system(monkeypatch, tmp_path):
+    monkeypatch.setattr(gathering, "MOST_EVENTS", 1)
+    gathered = Gathered(tmp_path)
+    gathered.add(numbered([1, 2]))
+    gathered.add(numbered([3]))
+    gathered._overflow._table.execute("PRAGMA max_page_count = 5")
+    with pytest.raises(OSError, match="No space left on device"):
+        gathered.add([event(9, "x" * 5000, n) for n in range(99)])
+    gathered._overflow._table.execute("DROP TABLE events")
+    with pytest.raises(OSError, match="Input/output error"):
+        list(gathered.sorted())

@@ -31,6 +31,7 @@ def test_short_plain_names_stay_as_they_are(name):
         ("-rf", "_rf-"),
         ("", "_-"),
         ("x.", "x.-"),
+        ("mlids", "mlids-"),
     ],
 )
 def test_other_names_can_still_be_read(name, start):

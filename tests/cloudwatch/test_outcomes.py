@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlids.cloudwatch.outcomes import Failure, Missing, Outcome, Written
+from mlids.cloudwatch.outcomes import Failure, Missing, Outcome, Written, worst
 
 
 def failure(status: int, stream: str = "s") -> Failure:
@@ -42,3 +42,9 @@ def test_it_is_put_in_order_and_summed_up():
     ]
     assert [one.log_stream_name for one in outcome.failures] == ["y", "z"]
     assert outcome.finished_at == "then"
+
+
+def test_what_somebody_must_see_to_is_worse_than_what_time_heals():
+    assert [worst(statuses) for statuses in ([], [0, 0], [0, 1], [75, 1], [75, 3], [1, 2])] == [
+        *(0, 0, 1, 75, 3, 3),
+    ]

@@ -68,3 +68,23 @@ def test_progress_is_a_share_of_the_time():
     assert (progress.streams, progress.share) == (1, 1.0)
     progress.moved("unknown", 1, 5)
     assert progress.share == 1.0
+
+
+def test_an_interrupt_does_not_wait_for_what_waits_for_aws():
+    begun, silent, done = threading.Event(), threading.Event(), []
+
+    def work(number: int) -> None:
+        if number == 0:
+            assert begun.wait(20)
+            os.kill(os.getpid(), signal.SIGINT)
+            silent.wait(20)
+        begun.set()
+        time.sleep(0.3)  # is given the time to keep how far it is
+        done.append(number)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        each(work, range(50), 2, threading.Event())
+    assert time.monotonic() - began < 5
+    assert 1 in done and len(done) < 5
+    silent.set()

@@ -17,6 +17,7 @@ class Source:
     """A group that gives one event at each look, fails as told, or does not answer."""
 
     has_ids = True
+    ahead_ms = 0
 
     def __init__(self, name):
         self.group, self.error, self.begun, self.looks = name, None, [], 0

@@ -4,9 +4,10 @@ import threading
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
 
+from mlids.cloudwatch import reading
 from mlids.cloudwatch.answers import Answer
 from mlids.cloudwatch.reading import ATTEMPTS, Reader, Stopped, TokenLost
 from tests.cloudwatch.pages import event
@@ -139,3 +140,39 @@ def test_told_to_stop_it_asks_no_more():
 def test_other_errors_are_passed_on():
     with pytest.raises(ClientError, match="ResourceNotFound"):
         reader(Client(refusal("ResourceNotFoundException"))).page("s", 0, 1, None)
+
+
+def test_what_aws_refuses_for_now_is_asked_for_again_for_a_while(monkeypatch):
+    clock, slept = [0.0], []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(reading.time, "monotonic", lambda: clock[0])
+    busy, gone = refusal("ThrottlingException"), EndpointConnectionError(endpoint_url="http://x")
+    client = Client(busy, gone, *[busy] * 4, Answer([event(1)]))
+    made = Reader(Access(client), "/g", patience_s=60, sleep=sleep)  # type: ignore
+    assert len(made.page("s", 0, 2, None).events) == 1
+    assert slept == [0.5, 1, 2, 4, 8, 8]
+    with pytest.raises(ClientError):
+        Reader(Access(Client(*[busy] * 99)), "/g", patience_s=60, sleep=sleep).page("s", 0, 2, None)  # type: ignore
+    assert 60 <= clock[0] - 23.5 < 70
+
+
+@pytest.mark.parametrize(("code", "patience_s"), [("ThrottlingException", 0), ("Strange", 60)])
+def test_what_will_not_pass_is_not_waited_for(code, patience_s):
+    with pytest.raises(ClientError):
+        reader(Client(refusal(code)), patience_s=patience_s).page("s", 0, 1, None)
+
+
+def test_what_comes_after_the_stop_is_not_handed_out():
+    stop = threading.Event()
+
+    class Late(Client):
+        def filter_log_events(self, **asked):
+            stop.set()
+            return super().filter_log_events(**asked)
+
+    with pytest.raises(Stopped):
+        reader(Late(Answer([event(1)])), stop=stop).page("s", 0, 2, None)

@@ -157,3 +157,80 @@ def test_a_full_disk_leaves_the_name_free(path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         finish(recording)
     assert not path.exists()
+
+
+def test_only_plain_files_give_way(tmp_path):
+    real = tmp_path / "real.log"
+    real.write_text("mine")
+    link, pipe = tmp_path / "link.log", tmp_path / "pipe.log"
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    for suffix in ("manifest", "part", "part.manifest"):  # where others may write as well
+        (tmp_path / f"{suffix}.log.{suffix}").symlink_to(real)
+    names = [link, pipe, tmp_path]
+    names += [tmp_path / f"{suffix}.log" for suffix in ("manifest", "part", "part.manifest")]
+    before = sorted(os.listdir(tmp_path))
+    for path in names:
+        with pytest.raises(OSError, match=r"exists|directory|symbolic"):
+            Recording(path, ABOUT, 0, 900)
+    assert (sorted(os.listdir(tmp_path)), real.read_text()) == (before, "mine")
+
+
+def test_windows_behind_one_that_was_read_too_soon_are_read_again(path):
+    recording = Recording(path, ABOUT, 0, 900)
+    recording.add(window(0, 50, 1), READ_AT)
+    recording.add(window(50, 70, 60), 100)  # the clock was set back for a moment
+    recording.add(window(70, 90, 80), READ_AT)
+    recording.save()
+    recording.close()
+    again = Recording(path, ABOUT, 0, 900)
+    assert again.reached == 50
+    again.add(window(50, 100, 60, 65, 80), READ_AT)
+    assert finish(again).total_events == 4
+    assert path.read_text() == text(1, 60, 65, 80)
+
+
+def test_whoever_comes_next_keeps_its_part(path, monkeypatch):
+    recording = Recording(path, ABOUT, 0, 900)
+    recording.add(window(0, 50, 1), READ_AT)
+    held = []
+    real = Manifest.write
+
+    def write(self, place):
+        if not held:  # the part has its name now, so that another may begin one
+            held.append(None)
+            held[0] = Recording(path, ABOUT, 0, 900)
+        real(self, place)
+
+    monkeypatch.setattr(Manifest, "write", write)
+    finish(recording)
+    held[0].add(window(0, 50, 1, 2), READ_AT)
+    finish(held[0])
+    assert path.read_text() == text(1, 2)
+
+
+def test_what_a_killed_process_left_is_swept(path):
+    path.parent.mkdir()
+    for name in (
+        ".x.log.part.manifest.a_bcdef8",
+        ".x.log.manifest.abcdefgh",
+        ".y.log.manifest.abcdefgh",
+    ):
+        (path.parent / name).touch()
+    finish(Recording(path, ABOUT, 0, 900))
+    assert sorted(os.listdir(path.parent)) == [
+        ".y.log.manifest.abcdefgh",
+        "x.log",
+        "x.log.manifest",
+    ]
+
+
+def test_a_full_disk_does_not_hinder_the_closing(path):
+    recording = Recording(path, ABOUT, 0, 900)
+    recording.add(window(0, 50, 1), READ_AT)
+    with open("/dev/full", "r+b") as full:
+        os.dup2(full.fileno(), recording._file.fileno())
+    with pytest.raises(OSError, match="No space"):
+        recording.save()
+    recording.close()
+    assert recording._file.closed

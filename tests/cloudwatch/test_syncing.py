@@ -268,3 +268,136 @@ def test_an_unknown_group_is_told_at_once(made, tmp_path, server):
 def test_a_denied_description_of_the_group_does_not_hinder_it(made):
     _, run = made({"a": [record(1)]}, denied=frozenset({"DescribeLogGroups"}))
     assert run().exit_status == 0
+
+
+def lost(server, before: int) -> None:
+    """AWS has nothing of the stream a any more that is older, in ms."""
+    entries = server._store.groups[GROUP]["a"]
+    entries[:] = [entry for entry in entries if entry.timestamp >= before]
+    server._store._views.clear()
+
+
+@pytest.fixture
+def created(monkeypatch):
+    """When AWS made the streams: settable, in ms."""
+    held = {"at": NOON - DAY}
+    real = CloudWatchLogsExtractor.list_log_streams
+
+    def listed(self, **asked):
+        return [one | {"creationTime": held["at"]} for one in real(self, **asked)]
+
+    monkeypatch.setattr(CloudWatchLogsExtractor, "list_log_streams", listed)
+    return held
+
+
+def test_a_clock_behind_that_of_aws_makes_no_gap(made, tmp_path, clock, created):
+    server, run = made({"a": [record(5)]})
+    created["at"] = NOON + MINUTE
+    run()
+    clock["now"] += 10 * MINUTE
+    server.add(GROUP, "a", record(4, "late"), record(-2))
+    outcome = run()
+    assert (outcome.gaps, outcome.new_events) == ([], 2)
+    assert lines(tmp_path / "held")["a"] == truth(server, "a")
+
+
+def test_a_stream_that_was_made_anew_is_told_once(made, tmp_path, clock, created):
+    server, run = made({"a": [record(5, "old")]})
+    run()
+    clock["now"] += 3 * DAY
+    lost(server, NOON)
+    server.add(GROUP, "a", *(record(-day * DAY // MINUTE - 60, "new") for day in (0, 1, 2)))
+    created["at"] = NOON + 1
+    real = module.Sync._read
+
+    def broken(self, name, files, end):
+        for through in real(self, name, files, end):
+            yield through
+            raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.Sync, "_read", broken)
+        assert run().exit_status == 3
+    (gap,) = run().gaps
+    assert (gap.start, gap.end) == (NOON, NOON + 60 * MINUTE)
+    assert gap.reason == "the stream was deleted and made anew"
+    assert [line.split("] ")[1] for line in lines(tmp_path / "held")["a"]] == ["old", *["new"] * 3]
+    assert run().exit_status == 0
+
+
+def test_a_clock_that_was_far_ahead_is_told(made, tmp_path, clock):
+    server, run = made({"a": [record(5)], "b": [record(5)]})
+    clock["now"] = NOON + 30 * DAY
+    run("a")
+    clock["now"] = NOON + 60 * MINUTE
+    server.add(GROUP, "a", record(-30))
+    outcome = run()
+    assert (outcome.exit_status, outcome.complete, outcome.asked) == (3, False, 2)
+    assert [(one.log_stream_name, one.code) for one in outcome.failures] == [("a", "E209")]
+    assert "still to come" in outcome.failures[0].message
+    (tmp_path / "held/.sync/checkpoint.json").unlink()
+    assert run().exit_status == 0
+    assert lines(tmp_path / "held")["a"] == truth(server, "a")
+
+
+def test_a_day_of_which_aws_gives_less_does_not_hinder_the_next(made, tmp_path, clock):
+    server, run = made({"a": [record(n * 60 + 5) for n in range(12)]})
+    run()
+    real, day = module.windows, NOON - DAY // 2
+
+    def less(*asked):
+        for window in real(*asked):
+            window.gathered._events = [e for e in window.events() if e.timestamp >= NOON]
+            yield window
+
+    clock["now"] += DAY
+    server.add(GROUP, "a", record(1 - DAY // MINUTE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "windows", less)
+        for _ in range(2):  # it is asked for again each time
+            (gap,) = (outcome := run()).gaps
+            assert (gap.start, gap.end, outcome.exit_status) == (day, day + DAY, 1)
+            assert "events fewer than before" in gap.reason
+    assert lines(tmp_path / "held")["a"] == truth(server, "a")
+    assert run().exit_status == 0
+
+
+def test_what_retention_took_stays_in_the_files(made, tmp_path, created, monkeypatch):
+    monkeypatch.setattr(
+        CloudWatchLogsExtractor, "get_log_group_info", lambda self: {"retentionInDays": 3}
+    )
+    server, run = made({"a": [record(n * 120 + 1) for n in range(12 * 6)]})
+    run()
+    held = lines(tmp_path / "held")
+    assert len(held["a"]) == 72
+    lost(server, NOON - 3 * DAY)
+    outcome = run(late_s=14 * 86_400)
+    assert (outcome.failures, outcome.gaps, outcome.exit_status) == ([], [], 0)
+    (tmp_path / "held/.sync/checkpoint.json").unlink()
+    assert run().exit_status == 0
+    assert lines(tmp_path / "held") == held
+
+
+@pytest.mark.parametrize("damage", ["", "{"])
+def test_a_checkpoint_that_is_not_its_own_is_left_alone(made, tmp_path, damage):
+    _, run = made({"a": [record(1)]})
+    run()
+    path = tmp_path / "held/.sync/checkpoint.json"
+    path.write_text(damage or path.read_text())
+    before = path.read_text()
+    for _ in range(2):
+        with pytest.raises(MLIDSError) as refused:
+            run(form="jsonl")
+        assert refused.value.code == "E209"
+    assert path.read_text() == before
+    assert not list((tmp_path / "held").rglob("*.jsonl"))
+
+
+def test_what_a_killed_run_left_is_swept(made, tmp_path):
+    _, run = made({"a": [record(1)]})
+    run()
+    for name in (".checkpoint.json.abcdefgh", ".manifest.json.abcdefgh"):
+        (tmp_path / "held/.sync" / name).touch()
+    assert run().exit_status == 0
+    kept = ["checkpoint.json", "manifest.json", "mlids.lock"]
+    assert sorted(os.listdir(tmp_path / "held/.sync")) == kept

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mlids.cli import console, scanned
-from mlids.cli.cloudwatch import options
-from mlids.errors import MLIDSError
+from mlids.cli import scanned
+from mlids.cli.cloudwatch import options, shown
 
 if TYPE_CHECKING:
     from mlids.batches import Monitor
@@ -49,7 +48,6 @@ def command(
       python index.py cloudwatch scan --days 7 --format jsonl --output found
     """
     from mlids import assembly
-    from mlids.cloudwatch.outcomes import worst
     from mlids.scanning import Scan
 
     last = time.time_ns() // 1_000_000 if end is None else end
@@ -67,12 +65,7 @@ def command(
         start_ms=max(0, last - DAY_MS) if start is None else start,
         end_ms=last + 1,
     )
-    told: list[MLIDSError] = []
-
-    def tell(error: MLIDSError) -> None:
-        told.append(error)
-        console.tell(error)
-
-    scan = Scan(settings, (), tell, monitors=[cast("Monitor", monitor)])
+    told = shown.Told()
+    scan = Scan(settings, (), told, monitors=[cast("Monitor", monitor)])
     status = scanned.run(scan, **given)
-    return worst(error.exit_status for error in told) or status
+    return told.exit_status or status

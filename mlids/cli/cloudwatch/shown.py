@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlids.cli import console
+from mlids.cloudwatch.outcomes import worst
 from mlids.encoders import cells, fitted, json_safe, terminal_safe
+from mlids.errors import MLIDSError
 
 GAP = "  "
 _NARROWEST = 3
@@ -66,6 +68,23 @@ def tell(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         console.out(lines[0], bold=True)
     for line in lines[1:]:
         console.out(line)
+
+
+class Told:
+    """Tells errors as they come; `exit_status` is what they make of the command's."""
+
+    def __init__(self) -> None:
+        self._statuses: list[int] = []
+
+    def __call__(self, error: MLIDSError) -> None:
+        """Print the error."""
+        self._statuses.append(error.exit_status)
+        console.tell(error)
+
+    @property
+    def exit_status(self) -> int:
+        """That of the worst error, 0 without any."""
+        return worst(self._statuses)
 
 
 def facts(values: Mapping[str, object]) -> None:

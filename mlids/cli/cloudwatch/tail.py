@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from mlids.cli import console
-from mlids.cli.cloudwatch import options
+from mlids.cli.cloudwatch import options, shown
 from mlids.encoders import json_safe, terminal_safe
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def command(
     """Print the events of all streams of a log group, each once, also those that come late.
 
     STREAM-PATTERN is the name of a stream or a pattern such as "web/*". Times are UTC. Line ends
-    and control characters in messages are shown as escapes.
+    and control characters in messages are shown as escapes. Exit status 1: not all could be read.
 
     \b
     Examples:
@@ -67,12 +67,13 @@ def command(
     """
     from mlids.cloudwatch.follower import following
 
+    told = shown.Told()
     follower = following(
-        access, log_group, streams, since, filter_pattern=filter_pattern, tell=console.tell
+        access, log_group, streams, since, filter_pattern=filter_pattern, tell=told
     )
     for event in _events(follower, interval if follow else None):
         console.out(_document(event) if as_json else _line(event))
-    return 0
+    return told.exit_status
 
 
 def _events(follower: Follower, interval: float | None) -> Iterator[LogEvent]:
@@ -89,9 +90,9 @@ def _line(event: LogEvent) -> str:
     from mlids.cloudwatch.periods import formatted
 
     message = event.message.rstrip("\r\n").expandtabs(TAB).replace("\n", "\\n")
-    shown = terminal_safe(message, len(message))
+    text = terminal_safe(message, len(message))
     stream = click.style(terminal_safe(event.log_stream_name), fg="cyan")
-    return f"{click.style(f'[{formatted(event.timestamp)}]', dim=True)} {stream}  {shown}"
+    return f"{click.style(f'[{formatted(event.timestamp)}]', dim=True)} {stream}  {text}"
 
 
 def _document(event: LogEvent) -> str:
