@@ -12,7 +12,7 @@ did; each file has a manifest of its own beside it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,8 @@ class Sync:
         streams = self._of.list_log_streams(order_by="LogStreamName", descending=False)
         streams = [one for one in streams if self._patterns.matches(one["logStreamName"])]
         asked = [one for one in streams if self._may_have_more(one)]
+        wanted = {one["logStreamName"] for one in asked}
+        self._seen({one["logStreamName"] for one in streams} - wanted)
         outcome, now = self._outcome, now_ms()
         outcome.streams, outcome.asked = len(streams), len(asked)
         for one in asked:
@@ -129,13 +131,20 @@ class Sync:
         again = place.again(self._of.late_ms)
         return bool(last >= again - DELAY_MS) or again > now_ms()
 
+    def _seen(self, silent: Iterable[str]) -> None:
+        """Streams that were looked at, and had nothing new, have lost nothing since."""
+        for name in silent:
+            place = self._checkpoint.of(name)
+            assert place is not None
+            self._checkpoint.note(name, msgspec.structs.replace(place, read_at=now_ms()))
+
     def _lost(self, listed: dict[str, Any], place: Through | None) -> str:
         """Why nothing before the place is to be had any more, "" where it is."""
         if place is None:
             return ""
         if place.created and (listed["creationTime"] or 0) > place.created:
             return "the stream was deleted and made anew"
-        if place.through < self._horizon:
+        if place.read_at < self._horizon:
             return "the group did not keep its events for so long"
         return ""
 

@@ -401,3 +401,21 @@ def test_what_a_killed_run_left_is_swept(made, tmp_path):
     assert run().exit_status == 0
     kept = ["checkpoint.json", "manifest.json", "mlids.lock"]
     assert sorted(os.listdir(tmp_path / "held/.sync")) == kept
+
+
+def test_a_stream_that_is_silent_for_longer_than_the_retention_has_lost_nothing(
+    made, tmp_path, clock, monkeypatch
+):
+    server, run = made({"weekly": [record(5)]})
+    monkeypatch.setattr(
+        CloudWatchLogsExtractor, "get_log_group_info", lambda self: {"retentionInDays": 3}
+    )
+    outcomes = [run()]
+    for day in range(1, 8):
+        clock["now"] = NOON + day * DAY
+        if day == 7:
+            server.add(GROUP, "weekly", record(5, now=clock["now"]))
+        outcomes.append(run())
+    assert [one.asked for one in outcomes[3:7]] == [0] * 4
+    assert {one.exit_status for one in outcomes} == {0}
+    assert lines(tmp_path / "held")["weekly"] == truth(server, "weekly")
