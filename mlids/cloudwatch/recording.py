@@ -15,7 +15,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +27,8 @@ from mlids.cloudwatch.manifest import About, Gap, Manifest, Stretch
 from mlids.cloudwatch.windows import Window
 from mlids.errors import MLIDSError
 
-AT_ONCE = 2_000  # events that are turned into bytes together
+AT_ONCE = 2_000  # events that are turned into bytes together, at most
+CHARACTERS = 1 << 20  # and of their messages
 BLOCK = 1 << 20
 MODE = 0o640
 NO_TIME = "0" * 19  # as long as any time
@@ -117,10 +118,9 @@ class Recording:
 
         read_at: when it was read, in ms; events: those of the window that are meant, if not all.
         """
-        found = iter(window.events() if events is None else events)
         begun = any(one.events for one in self.manifest.windows)
         size, count, first, last = self._size, 0, None, None
-        while some := list(islice(found, AT_ONCE)):
+        for some in _chunks(window.events() if events is None else events):
             data = self.form.lines(some, first=not begun)
             self._file.write(data)
             self._digest.update(data)
@@ -242,6 +242,20 @@ def _check(path: Path) -> None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+
+
+def _chunks(events: Iterable[LogEvent]) -> Iterator[list[LogEvent]]:
+    """The events, some at a time: messages may be of 256 kB each."""
+    some: list[LogEvent] = []
+    characters = 0
+    for event in events:
+        some.append(event)
+        characters += len(event.message)
+        if len(some) >= AT_ONCE or characters >= CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
 
 
 def _pieces(source: IO[bytes], size: int) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from mlids.cloudwatch import manifest
+from mlids.cloudwatch.forms import Text
 from mlids.cloudwatch.gathering import Gathered
 from mlids.cloudwatch.manifest import About, Manifest
 from mlids.cloudwatch.recording import Recording
@@ -234,3 +235,21 @@ def test_a_full_disk_does_not_hinder_the_closing(path):
         recording.save()
     recording.close()
     assert recording._file.closed
+
+
+def test_large_messages_are_written_a_few_at_a_time(path, monkeypatch):
+    sizes = []
+    real = Text.lines
+    monkeypatch.setattr(
+        Text, "lines", lambda self, some, first: sizes.append(len(some)) or real(self, some, first)
+    )
+    gathered = Gathered()
+    gathered.add([event(n, "x" * 256_000) for n in range(20)])
+    gathered.add([event(n, "y") for n in range(20, 5000)])
+    recording = Recording(path, ABOUT, 0, 900)
+    recording.add(Window(0, 9000, gathered), READ_AT)
+    finish(recording)
+    assert max(sizes[:3]) <= 5
+    assert max(sizes) <= 2000
+    assert sum(sizes) == 5000
+    assert path.read_bytes().count(b"\n") == 5000
