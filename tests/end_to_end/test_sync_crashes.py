@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ class Group:
         self.api = "FilterLogEvents" if self.has_ids else "GetLogEvents"
         self.size = chance.choice([1, 2, 5, 9])
         self.reader, self.progress, self.stop = self, Progress(), threading.Event()
+        self.access = SimpleNamespace(ahead_ms=0)
 
     def grow(self) -> None:
         """Time goes on, and events come, some of them late."""
