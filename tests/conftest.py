@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 # In the background of a shell Ctrl-C is ignored, by all children too; tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
