@@ -75,9 +75,7 @@ def log_stream(access: Access, group: str, name: str) -> dict[str, Any]:
         for raw in page:
             if raw.get("logStreamName") == name:
                 return _stream(raw)
-    text = "The specified log stream does not exist."
-    error = {"Code": "ResourceNotFoundException", "Message": text}
-    raise access.client.exceptions.ResourceNotFoundException({"Error": error}, "DescribeLogStreams")
+    raise _absent(access, "stream", "DescribeLogStreams")
 
 
 def _meets(stream: dict[str, Any], start: int | None, end: int | None) -> bool:
@@ -125,9 +123,15 @@ def log_group_info(access: Access, group: str) -> dict[str, Any]:
         for raw in page:
             if raw.get("logGroupName") == group:
                 return _group(raw)
-    text = "The specified log group does not exist."
-    error = {"Code": "ResourceNotFoundException", "Message": text}
-    raise access.client.exceptions.ResourceNotFoundException({"Error": error}, "DescribeLogGroups")
+    raise _absent(access, "group", "DescribeLogGroups")
+
+
+def _absent(access: Access, what: str, operation: str) -> Exception:
+    """What AWS says where there is no such group or stream, for lists in which it is not."""
+    text = f"The specified log {what} does not exist."
+    error = {"Error": {"Code": "ResourceNotFoundException", "Message": text}}
+    found: Exception = access.client.exceptions.ResourceNotFoundException(error, operation)
+    return found
 
 
 def _groups(access: Access, prefix: str) -> Iterator[list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlids.cloudwatch import catalog
-from mlids.cloudwatch.faults import DENIED
+from mlids.cloudwatch.faults import DENIED, code_of
 from mlids.cloudwatch.forms import FORMS
 from mlids.cloudwatch.manifest import About, Gap, Manifest
 from mlids.cloudwatch.names import file_name
@@ -104,7 +104,7 @@ class Download:
         try:
             return catalog.log_stream(self._of.access, self._of.log_group_name, self._stream)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in DENIED:
+            if code_of(error) in DENIED:
                 return {}
             raise
 

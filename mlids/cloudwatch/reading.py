@@ -16,7 +16,7 @@ import msgspec
 
 from mlids.cloudwatch import answers, faults
 from mlids.cloudwatch.answers import Answer
-from mlids.cloudwatch.faults import DENIED
+from mlids.cloudwatch.faults import DENIED, code_of
 
 if TYPE_CHECKING:
     from mlids.cloudwatch.access import Access
@@ -110,7 +110,7 @@ class Reader:
                 return self._filtered(stream, start, end, token)
             return self._gotten(stream, start, end, token)
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
+            code = code_of(error)
             if code in DENIED and self.has_ids and stream is not None and not self._pattern:
                 return self._second_way(error, stream, start, end, token)
             if code == "InvalidParameterException" and token is not None:
@@ -126,7 +126,7 @@ class Reader:
         try:
             answer = self._gotten(stream, start, end, None)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code", "") in DENIED:
+            if code_of(error) in DENIED:
                 raise denied from error
             raise
         self.api = "GetLogEvents"

@@ -24,7 +24,7 @@ from mlids.cloudwatch import faults, parallel
 from mlids.cloudwatch.checkpoint import Checkpoint, Through
 from mlids.cloudwatch.daily import Daily
 from mlids.cloudwatch.downloading import DAY_MS, exported_at, now_ms
-from mlids.cloudwatch.faults import DENIED
+from mlids.cloudwatch.faults import DENIED, code_of
 from mlids.cloudwatch.manifest import About
 from mlids.cloudwatch.names import file_name
 from mlids.cloudwatch.outcomes import Failure, Missing, Outcome, Written
@@ -119,7 +119,7 @@ class Sync:
         try:
             days = self._of.get_log_group_info()["retentionInDays"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in DENIED:
+            if code_of(error) not in DENIED:
                 raise
             return 0
         return now_ms() - days * DAY_MS if days else 0
